@@ -1,0 +1,114 @@
+"""The narrow waist: everything that anything above a session ever sees.
+
+A session is an asynchronous iterator of these frozen values, in this order::
+
+    Opened  (Words | Tail | Progress | Notice | Reconnecting | Seam | Gap)*  Done
+
+``Words`` alone carry transcript text, and their ``text`` joined is the transcript. All times are seconds from the
+start of the audio.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One committed word. ``text`` has no white space around it; ``start_s`` is always an estimate.
+
+    ``estimated`` says that ``end_s`` is one too: the word shared its 80 ms token group with an earlier word, or the
+    model has no token clock.
+    """
+
+    text: str
+    start_s: float
+    end_s: float
+    estimated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What the server counted, summed over the connections of a session."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(self.prompt_tokens + other.prompt_tokens, self.completion_tokens + other.completion_tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A server accepted the session. ``engine`` is its recogniser when it names one (ours does)."""
+
+    model: str
+    engine: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Committed text that never changes again, verbatim with its white space, and the words in it."""
+
+    text: str
+    words: tuple[Word, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """Text heard since the last committed word; it replaces the previous tail and may still change."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the server has listened (``acked_s``) and how far we have sent (``sent_s``)."""
+
+    acked_s: float
+    sent_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something a person should be told once, in one line; nothing is lost."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reconnecting:
+    """A connection attempt failed for ``reason``; attempt number ``attempt`` follows after ``delay_s``."""
+
+    attempt: int
+    delay_s: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seam:
+    """Two connections were joined at ``at_s``; ``uncertain`` when only their clocks said where."""
+
+    at_s: float
+    uncertain: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Audio from ``start_s`` to ``end_s`` is not in the transcript, because of ``reason``."""
+
+    start_s: float
+    end_s: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The whole audio was transcribed. ``confidence`` (0 to 1) is given by engines that have one."""
+
+    usage: Usage
+    audio_s: float
+    confidence: float | None = None
+
+
+Event = Opened | Words | Tail | Progress | Notice | Reconnecting | Seam | Gap | Done

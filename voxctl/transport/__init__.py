@@ -1,0 +1,1 @@
+"""Text frames over a wire. Knows nothing of speech."""
