@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import ssl
 from dataclasses import dataclass, field
@@ -76,9 +77,10 @@ def realtime_url(url: str) -> str:
 class WebSocketTransport:
     """One open WebSocket; see ``transport.base`` for what each method promises."""
 
-    def __init__(self, connection: ClientConnection, where: str) -> None:
+    def __init__(self, connection: ClientConnection, where: str, close_s: float) -> None:
         self._connection = connection
         self._where = where
+        self._close_s = close_s
 
     async def send(self, text: str) -> None:
         """Send one text frame."""
@@ -104,7 +106,12 @@ class WebSocketTransport:
 
     async def aclose(self) -> None:
         """Do the closing handshake; the connection is dropped if the peer does not answer in time."""
-        await self._connection.close()
+        # The library's own time limit does not cover a peer that reads nothing: the goodbye waits behind the audio.
+        try:
+            async with asyncio.timeout(self._close_s):
+                await self._connection.close()
+        except TimeoutError:
+            self._connection.transport.abort()
 
 
 async def open_websocket(target: WebSocketTarget) -> WebSocketTransport:
@@ -127,7 +134,7 @@ async def open_websocket(target: WebSocketTarget) -> WebSocketTransport:
     except (OSError, WebSocketException) as exc:  # TimeoutError and ssl.SSLError are OSErrors
         raise renamed(exc, where) from exc
     _log.debug("connected to %s", where)
-    return WebSocketTransport(connection, where)
+    return WebSocketTransport(connection, where, target.close_s)
 
 
 def _tls(ca_bundle: Path | None) -> ssl.SSLContext:
@@ -168,7 +175,7 @@ def renamed(exc: Exception, where: str) -> StreamError:
             )
         case ssl.SSLError():
             return ConnectFailed(
-                f"no secure connection to {where}: {exc.reason or exc}",
+                f"no secure connection to {where}: {getattr(exc, 'reason', None) or exc}",
                 hint="name the certificate authority with --ca-bundle, or use ws:// if the server has no TLS.",
             )
         case _:

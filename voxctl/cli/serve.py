@@ -1,0 +1,73 @@
+"""``voxctl serve``: a Realtime server of our own on this machine."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+import sys
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from voxctl.cli.interrupt import Interrupts, run_interruptible
+from voxctl.cli.options import JsonOpt, ServerKeyOpt
+from voxctl.errors import UsageError
+from voxctl.ui.plain import PlainView
+
+
+class EngineName(StrEnum):
+    """The recogniser behind the server."""
+
+    POCKETSPHINX = "pocketsphinx"
+
+
+def serve(
+    engine: Annotated[
+        EngineName, typer.Option(help="pocketsphinx: bundled, offline, low accuracy; for trying things out.")
+    ] = EngineName.POCKETSPHINX,
+    host: Annotated[str, typer.Option(help="Address to listen on; a public one needs --api-key.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8000,
+    max_streams: Annotated[
+        int | None, typer.Option(min=1, show_default="one per CPU core", help="Streams at a time; more are refused.")
+    ] = None,
+    api_key: ServerKeyOpt = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Listen beyond this machine without a key: anybody may use it.")
+    ] = False,
+    json_: JsonOpt = False,
+) -> None:
+    """Serve the vLLM Realtime protocol on this machine until Ctrl-C."""
+    if not api_key and not insecure and not _loopback(host):
+        raise UsageError(
+            f"listening on {host} without a key lets anybody transcribe on this machine",
+            hint="set VOXCTL_API_KEY or --api-key, or say --insecure if that is what you want.",
+        )
+    view = PlainView(sys.stdout, sys.stderr, live=False)
+
+    async def run(interrupts: Interrupts) -> None:
+        from voxctl.serving.pocketsphinx import PocketSphinxEngine
+        from voxctl.serving.server import open_server
+
+        recogniser = PocketSphinxEngine()
+        async with open_server(
+            recogniser, host=host, port=port, max_streams=max_streams or os.cpu_count() or 1, api_key=api_key
+        ) as server:
+            if json_:
+                view.document(json.dumps({"url": server.url, "model": recogniser.model}))
+            view.say(f"serving {recogniser.model} at {server.url}; Ctrl-C ends it")
+            view.say(f"  try: voxctl transcribe FILE --url {server.url}")
+            with interrupts.ending(server.stop):
+                await server.wait_closed()
+
+    run_interruptible(run, view.say)
+
+
+def _loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

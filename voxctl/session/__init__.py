@@ -1,0 +1,1 @@
+"""Many connections that look like one: from chunks of sound to events."""

@@ -1,0 +1,213 @@
+"""One connection at work: three tasks that send, receive and watch, and end together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from voxctl.audio.pcm import Chunk
+from voxctl.errors import ConnectionLost, Stalled, StreamError, VoxError
+from voxctl.events import Event, Opened, Progress
+from voxctl.realtime.machine import Acknowledged, Ended, Machine, MachineEvent, Phase
+from voxctl.realtime.messages import Unknown
+from voxctl.session.policy import Policy, SilenceTimer
+from voxctl.transport.base import Transport
+
+Emit = Callable[[Event], Awaitable[None]]
+
+_log = logging.getLogger(__name__)
+
+
+class Stream:
+    """A transport and a machine joined. Every wait has a deadline of ``policy``; ``clock`` is in seconds.
+
+    ``source_error`` holds what ended the source early; the audio before it is transcribed all the same.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        machine: Machine,
+        policy: Policy,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.machine = machine
+        self.source_error: VoxError | None = None
+        self._transport = transport
+        self._policy = policy
+        self._clock = clock
+        self._moved = asyncio.Event()
+        self._stopped = asyncio.Event()
+        self._delivering = False
+        self._window_s = 0.0
+        self._ended: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
+
+    async def ready(self) -> Opened:
+        """Wait for the server's first message and name the model. Raises ``Stalled`` and what a server may say."""
+        try:
+            async with asyncio.timeout(self._policy.ready_s):
+                while True:
+                    for event in self.machine.receive(await self._transport.receive()):
+                        if isinstance(event, Opened):
+                            self._window_s = self.machine.facts.window_s
+                            return event
+        except TimeoutError as exc:
+            raise Stalled(
+                f"the server accepted the connection and said nothing for {self._policy.ready_s:g} s",
+                hint="is this a vLLM Realtime server? Check the path in --url.",
+            ) from exc
+
+    async def transcribe(self, source: AsyncIterator[Chunk], emit: Emit) -> Ended:
+        """Send all of ``source`` and hand every event to ``emit``; return when the server says it is done.
+
+        Raises one error, never a group: a ``StreamError`` of ours, or a bug's own exception.
+        """
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [
+                    group.create_task(self._send_all(source)),
+                    group.create_task(self._receive_all(emit)),
+                    group.create_task(self._watch()),
+                ]
+                ended = await self._ended
+                for task in tasks:
+                    task.cancel()
+        except BaseExceptionGroup as failures:
+            raise _first(failures) from failures
+        return ended
+
+    def stop(self) -> None:
+        """End the utterance now: no more of the source is sent, what was sent is transcribed."""
+        self._stopped.set()
+        self._moved.set()
+
+    async def aclose(self) -> None:
+        """Close the connection within the transport's deadline."""
+        await self._transport.aclose()
+
+    async def _send_all(self, source: AsyncIterator[Chunk]) -> None:
+        started_s = self._clock()
+        try:
+            while (chunk := await self._next(source)) is not None:
+                await self._room_for(chunk, started_s)
+                if self._stopped.is_set():
+                    break
+                self.machine.feed(chunk.pcm)
+                await self._flush()
+        except StreamError:
+            raise
+        except VoxError as exc:
+            self.source_error = exc
+        ended = self.machine.finish() if self.machine.phase is Phase.SENDING else []
+        await self._flush()
+        for event in ended:
+            self._end(event)
+
+    async def _next(self, source: AsyncIterator[Chunk]) -> Chunk | None:
+        """Return the next chunk, or ``None`` at the end or when stopped, even if the source never gives another."""
+        taking = asyncio.ensure_future(anext(source, None))
+        stopping = asyncio.ensure_future(self._stopped.wait())
+        try:
+            await asyncio.wait({taking, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            return taking.result() if taking.done() and not self._stopped.is_set() else None
+        finally:
+            for task in (taking, stopping):
+                task.cancel()
+            await asyncio.gather(taking, stopping, return_exceptions=True)
+
+    async def _room_for(self, chunk: Chunk, started_s: float) -> None:
+        """Wait until ``chunk`` fits the window: a server queues without bound and tells nobody."""
+        if not self.machine.facts.has_clock:  # nothing acknowledges: keep to the pace of speech
+            await self._pause(max(0.0, started_s + chunk.start_s - self._clock()))
+            return
+        length_s = chunk.end_s - chunk.start_s
+        while self.machine.unacked_s + length_s > self._window_s and not self._stopped.is_set():
+            moved = await self._pause(self._policy.widen_after_s)
+            if not moved and not self.machine.n_deltas:
+                # A server may be configured with a longer delay than the model's usual one, and cannot say so.
+                self._window_s = max(self._window_s, self.machine.facts.widest_window_s)
+
+    async def _pause(self, at_most_s: float) -> bool:
+        """Wait for a delta or a stop; return whether one came."""
+        self._moved.clear()
+        if self._stopped.is_set():
+            return True
+        try:
+            async with asyncio.timeout(at_most_s):
+                await self._moved.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _flush(self) -> None:
+        for frame in self.machine.to_send():
+            try:
+                async with asyncio.timeout(self._policy.send_s):
+                    await self._transport.send(frame)
+            except TimeoutError as exc:
+                raise Stalled(
+                    f"the server took no audio for {self._policy.send_s:g} s",
+                    hint="the server or the network is overloaded; look at the server's log.",
+                ) from exc
+            except ConnectionLost:
+                # The reader meets the same end, after the server's last words, which say why.
+                await asyncio.Event().wait()
+
+    async def _receive_all(self, emit: Emit) -> None:
+        while not self._ended.done():
+            for event in self.machine.receive(await self._transport.receive()):
+                match event:
+                    case Ended():
+                        self._end(event)
+                    case Unknown(kind):
+                        _log.info("the server sent a message of an unknown kind: %r", kind)
+                    case Acknowledged():
+                        self._moved.set()
+                        await self._deliver(emit, Progress(self.machine.acked_s, self.machine.sent_s))
+                    case _:
+                        await self._deliver(emit, event)
+
+    def _end(self, event: MachineEvent) -> None:
+        if isinstance(event, Ended) and not self._ended.done():
+            self._ended.set_result(event)
+
+    async def _deliver(self, emit: Emit, event: Event) -> None:
+        self._delivering = True
+        try:
+            await emit(event)
+        finally:
+            self._delivering = False
+
+    async def _watch(self) -> None:
+        machine, policy = self.machine, self._policy
+        timer = SilenceTimer(self._clock())
+        while True:
+            await asyncio.sleep(min(0.25, policy.stall_s / 10))
+            owing = machine.phase is Phase.FINISHING or machine.unacked_s >= machine.facts.owed_s
+            # While the consumer of our events is slow, the server's silence is ours.
+            owed_s = timer.update(self._clock(), machine.n_deltas, owing and not self._delivering)
+            limit_s = max(policy.stall_s, 3 * machine.facts.segment_s)
+            if not machine.n_deltas:
+                limit_s = max(limit_s, policy.first_delta_s)
+            if owed_s >= limit_s:
+                raise _stalled(machine, owed_s)
+
+
+def _stalled(machine: Machine, owed_s: float) -> Stalled:
+    if machine.n_deltas:
+        return Stalled(
+            f"the server went silent at {machine.acked_s:.1f} s of audio ({owed_s:.0f} s without an answer)",
+            hint="look at the server's log; what was transcribed so far is kept.",
+        )
+    return Stalled(
+        f"the server took audio for {owed_s:.0f} s and gave nothing back: it is full or stuck",
+        hint="wait for a free stream, or raise the server's --max-num-seqs.",
+    )
+
+
+def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the one error a group was made for; a group of several is told by its first."""
+    first = failures.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first

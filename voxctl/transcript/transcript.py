@@ -1,0 +1,86 @@
+"""A transcript that grows with the events of a session."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from voxctl.events import Done, Event, Gap, Opened, Progress, Seam, Usage, Word, Words
+
+#: A pause between words from which a new segment begins, in seconds.
+SEGMENT_PAUSE_S = 0.8
+#: A segment is ended after this much speech even without a pause or a full stop, in seconds.
+SEGMENT_MOST_S = 15.0
+
+_SENTENCE_END = (".", "?", "!", "…", "。", "？", "！")
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of speech: a sentence, or what lies between two pauses. Times in seconds, ``text`` without padding."""
+
+    text: str
+    start_s: float
+    end_s: float
+
+
+class Transcript:
+    """Folds events in with ``apply``; what it holds is right at any moment, an unfinished session included."""
+
+    def __init__(self) -> None:
+        self.words: list[Word] = []
+        self.segments: list[Segment] = []
+        self.gaps: list[Gap] = []
+        self.seams: list[Seam] = []
+        self.usage = Usage()
+        self.model: str | None = None
+        self.engine: str | None = None
+        self.audio_s = 0.0
+        self.confidence: float | None = None
+        self.complete = False
+        self._text: list[str] = []
+        self._open_segment = False
+
+    @property
+    def text(self) -> str:
+        """The committed text, verbatim."""
+        return "".join(self._text)
+
+    def apply(self, event: Event) -> None:
+        """Take the next event. Those that say nothing about the transcript are ignored."""
+        match event:
+            case Words():
+                self._add(event)
+            case Progress(_, sent_s):
+                self.audio_s = max(self.audio_s, sent_s)
+            case Opened(model, engine):
+                self.model, self.engine = model, engine
+            case Gap():
+                self.gaps.append(event)
+            case Seam():
+                self.seams.append(event)
+            case Done(usage, audio_s, confidence):
+                self.usage, self.audio_s, self.confidence = usage, audio_s, confidence
+                self.complete = True
+
+    def _add(self, event: Words) -> None:
+        self._text.append(event.text)
+        self.words.extend(event.words)
+        rest = event.text
+        for index, word in enumerate(event.words):
+            # A word takes the white space before it; the last one takes what follows it too.
+            end = rest.index(word.text) + len(word.text)
+            end = len(rest) if index == len(event.words) - 1 else end
+            self._grow(rest[:end], word)
+            rest = rest[end:]
+
+    def _grow(self, text: str, word: Word) -> None:
+        if self._open_segment and not self._ends_before(word):
+            last = self.segments[-1]
+            self.segments[-1] = Segment((last.text + text).rstrip(), last.start_s, word.end_s)
+        else:
+            self.segments.append(Segment(text.strip(), word.start_s, word.end_s))
+        self._open_segment = not word.text.endswith(_SENTENCE_END)
+
+    def _ends_before(self, word: Word) -> bool:
+        last = self.segments[-1]
+        return word.start_s - last.end_s >= SEGMENT_PAUSE_S or word.end_s - last.start_s > SEGMENT_MOST_S

@@ -1,0 +1,1 @@
+"""What a person sees: the product on stdout, everything else on stderr."""

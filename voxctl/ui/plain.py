@@ -1,0 +1,88 @@
+"""Plain output: committed words on stdout as they come, everything else on stderr, no cursor control."""
+
+from __future__ import annotations
+
+from typing import TextIO
+
+from voxctl.errors import VoxError
+from voxctl.events import Event, Notice, Reconnecting, Words
+from voxctl.transcript.transcript import Transcript
+from voxctl.ui.text import one_line, printable
+
+
+def show_error(error: VoxError, err: TextIO) -> None:
+    """Write what happened and what to do about it, a line each."""
+    err.write(f"error: {one_line(error.message)}\n")
+    if error.hint:
+        err.write(f"  try: {one_line(error.hint)}\n")
+    err.flush()
+
+
+class PlainView:
+    """Shows one transcript after another. ``live`` writes words to ``out`` as they are committed.
+
+    A terminal gets text it cannot be commanded by; a file or a pipe gets it verbatim.
+    """
+
+    def __init__(self, out: TextIO, err: TextIO, *, live: bool) -> None:
+        self._out = out
+        self._err = err
+        self._live = live
+        self._safe = printable if out.isatty() else str
+        self._begun = False
+        self._said: set[str] = set()
+
+    def begin(self, name: str | None) -> None:
+        """Begin a transcript; ``name`` is said on stderr when there are several."""
+        self._begun = False
+        if name is not None:
+            self.say(f"{name}:")
+
+    def show(self, event: Event) -> None:
+        """Show what the event means to a reader, if anything."""
+        match event:
+            case Words(text) if self._live:
+                self._write(text if self._begun else text.lstrip())
+            case Notice(text):
+                self.say(f"note: {text}")
+            case Reconnecting(attempt, delay_s, reason):
+                self.say(f"{reason}; attempt {attempt} in {delay_s:.1f} s")
+
+    def end(self, complete: bool) -> None:
+        """End the transcript with its one final newline; an incomplete one only if it has text."""
+        if self._live and (self._begun or complete):
+            self._begun = False
+            self._out.write("\n")
+            self._out.flush()
+
+    def document(self, text: str) -> None:
+        """Write a whole document and a newline to stdout."""
+        self._out.write(text + "\n")
+        self._out.flush()
+
+    def say(self, text: str) -> None:
+        """Write one line to stderr, below the text so far."""
+        if self._begun and self._out.isatty() and self._err.isatty():
+            self._err.write("\n")
+        self._err.write(one_line(text) + "\n")
+        self._err.flush()
+
+    def say_once(self, text: str) -> None:
+        """Write one line to stderr unless it was written before."""
+        if text not in self._said:
+            self._said.add(text)
+            self.say(text)
+
+    def summary(self, transcript: Transcript, took_s: float) -> None:
+        """Say how much was heard, how fast, and how sure the recogniser is where it tells."""
+        speed = f" ({transcript.audio_s / took_s:.1f}x real time)" if took_s > 0 else ""
+        parts = [f"{transcript.audio_s:.1f} s of audio in {took_s:.1f} s{speed}", f"{len(transcript.words)} words"]
+        if transcript.confidence is not None:
+            parts.append(f"confidence {transcript.confidence:.2f}")
+        self.say(", ".join(parts))
+
+    def _write(self, text: str) -> None:
+        if text:
+            self._begun = True
+            self._out.write(self._safe(text))
+            self._out.flush()
