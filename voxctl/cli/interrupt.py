@@ -24,12 +24,13 @@ class Interrupts:
         self.pressed = False
         self._say = say
         self._finish: Callable[[], bool] | None = None
+        self._message = ""
         self._task = asyncio.current_task()
 
     @contextlib.contextmanager
-    def ending(self, finish: Callable[[], bool]) -> Iterator[None]:
-        """While open, the first Ctrl-C calls ``finish``; it returns whether something is left to wait for."""
-        self._finish = finish
+    def ending(self, finish: Callable[[], bool], message: str) -> Iterator[None]:
+        """While open, the first Ctrl-C calls ``finish`` and, if that returns true, says ``message`` and waits."""
+        self._finish, self._message = finish, message
         try:
             yield
         finally:
@@ -39,7 +40,7 @@ class Interrupts:
         """Take one Ctrl-C."""
         first, self.pressed = not self.pressed, True
         if first and self._finish is not None and self._finish():
-            self._say("finishing with what was heard; Ctrl-C again to leave at once")
+            self._say(f"{self._message}; Ctrl-C again leaves at once")
         elif self._task is not None:
             self._task.cancel()
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import ipaddress
 import json
-import os
 import sys
 from enum import StrEnum
 from typing import Annotated
@@ -30,7 +31,7 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on; a public one needs --api-key.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8000,
     max_streams: Annotated[
-        int | None, typer.Option(min=1, show_default="one per CPU core", help="Streams at a time; more are refused.")
+        int | None, typer.Option(min=1, show_default="4 per CPU core", help="Streams at a time; more are refused.")
     ] = None,
     api_key: ServerKeyOpt = None,
     insecure: Annotated[
@@ -48,18 +49,21 @@ def serve(
 
     async def run(interrupts: Interrupts) -> None:
         from voxctl.serving.pocketsphinx import PocketSphinxEngine
-        from voxctl.serving.server import open_server
+        from voxctl.serving.server import DEFAULT_MAX_STREAMS, open_server
 
         recogniser = PocketSphinxEngine()
-        async with open_server(
-            recogniser, host=host, port=port, max_streams=max_streams or os.cpu_count() or 1, api_key=api_key
-        ) as server:
+        streams = max_streams or DEFAULT_MAX_STREAMS
+        async with open_server(recogniser, host=host, port=port, max_streams=streams, api_key=api_key) as server:
             if json_:
-                view.document(json.dumps({"url": server.url, "model": recogniser.model}))
-            view.say(f"serving {recogniser.model} at {server.url}; Ctrl-C ends it")
+                view.document(json.dumps({"url": server.url, "model": recogniser.model, "max_streams": streams}))
+            view.say(f"serving {recogniser.model} to {streams} streams at {server.url}; Ctrl-C ends it")
             view.say(f"  try: voxctl transcribe FILE --url {server.url}")
-            with interrupts.ending(server.stop):
-                await server.wait_closed()
+            closed = asyncio.ensure_future(server.wait_closed())
+            with (
+                interrupts.ending(closed.cancel, "closing; streams in progress have a moment to end"),
+                contextlib.suppress(asyncio.CancelledError),
+            ):
+                await closed
 
     run_interruptible(run, view.say)
 

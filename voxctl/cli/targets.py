@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from voxctl.transport.base import Connector
+    from voxctl.transport.base import Connector, Transport
 
 EMBEDDED = "embedded"
 
@@ -25,7 +25,7 @@ class Target:
 @asynccontextmanager
 async def open_target(url: str | None, api_key: str | None, ca_bundle: Path | None) -> AsyncIterator[Target]:
     """Yield the server at ``url``, or the embedded one, started for as long as the context is open."""
-    from voxctl.transport.websocket import Transport, WebSocketTarget, open_websocket, realtime_url
+    from voxctl.transport.websocket import WebSocketTarget, open_websocket, realtime_url
 
     async def connect() -> Transport:
         return await open_websocket(target)
@@ -37,6 +37,6 @@ async def open_target(url: str | None, api_key: str | None, ca_bundle: Path | No
     from voxctl.serving.pocketsphinx import PocketSphinxEngine
     from voxctl.serving.server import open_server
 
-    async with open_server(PocketSphinxEngine(), max_streams=1) as server:
+    async with open_server(PocketSphinxEngine()) as server:
         target = WebSocketTarget(realtime_url(server.url))
         yield Target(EMBEDDED, connect)

@@ -44,7 +44,7 @@ class Job:
 
 def transcribe(
     files: Annotated[
-        list[str], typer.Argument(metavar="FILE...", show_default=False, help="Audio files; - is standard input.")
+        list[str], typer.Argument(metavar="FILE", show_default=False, help="Audio files; - is standard input.")
     ],
     url: UrlOpt = None,
     model: ModelOpt = None,
@@ -133,7 +133,7 @@ async def _transcribe_one(
         async with AsyncExitStack() as stack:
             source = await stack.enter_async_context(aclosing(paced(audio.chunks(), job.speed)))
             session = await stack.enter_async_context(open_session(target.connect, source, model=job.model))
-            stack.enter_context(interrupts.ending(session.finish))
+            stack.enter_context(interrupts.ending(session.finish, "finishing with what was heard"))
             async for event in session:
                 transcript.apply(event)
                 view.show(event)
