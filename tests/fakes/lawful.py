@@ -10,6 +10,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from websockets.exceptions import ConnectionClosed
+
+from tests.fakes.sockets import Peer, peer_server
 from voxctl.errors import ConnectionLost
 from voxctl.realtime.models import TAIL_TICKS
 from voxctl.transport.base import Connector, Transport
@@ -64,8 +67,23 @@ class LawfulServer:
             if isinstance(result, Exception):
                 raise result
 
-    async def _serve(self, line: MemoryTransport) -> None:
-        with contextlib.suppress(ConnectionLost):
+    @asynccontextmanager
+    async def on_a_port(self) -> AsyncIterator[str]:
+        """Yield the address of a real WebSocket at which this server listens."""
+        async with peer_server() as peers:
+
+            async def accept() -> None:
+                while True:
+                    self.n_connections += 1
+                    await self._serve(await peers.accepted.get())
+
+            task = asyncio.create_task(accept())
+            yield peers.url
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _serve(self, line: MemoryTransport | Peer) -> None:
+        with contextlib.suppress(ConnectionLost, ConnectionClosed):
             if self.mute:
                 await asyncio.Event().wait()
             if self.full and self.n_connections <= self.refusals:
@@ -76,7 +94,7 @@ class LawfulServer:
             while not await self._take(line, json.loads(await line.receive())):
                 pass
 
-    async def _take(self, line: MemoryTransport, message: dict[str, str]) -> bool:
+    async def _take(self, line: MemoryTransport | Peer, message: dict[str, str]) -> bool:
         match message["type"]:
             case "session.update":
                 self.models.append(message["model"])
@@ -92,7 +110,7 @@ class LawfulServer:
                 return True
         return False
 
-    async def _give(self, line: MemoryTransport, due: int) -> bool:
+    async def _give(self, line: MemoryTransport | Peer, due: int) -> bool:
         self.most_ahead = max(self.most_ahead, self.n_received - self.n_deltas * 1280)
         while self.n_deltas < due:
             if self.n_deltas == self.silent_after:
@@ -111,7 +129,7 @@ class LawfulServer:
             self.n_deltas += 1
         return False
 
-    async def _done(self, line: MemoryTransport) -> None:
+    async def _done(self, line: MemoryTransport | Peer) -> None:
         text = "".join(self.speak(i) for i in range(self.n_deltas))
         usage = {"prompt_tokens": 39, "completion_tokens": self.n_deltas}
         await line.send(json.dumps({"type": "transcription.done", "text": text, "usage": usage}))

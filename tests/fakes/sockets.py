@@ -83,5 +83,4 @@ async def raw_server(answer: bytes, close: bool = True) -> AsyncIterator[str]:
         yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1/realtime"
     finally:
         server.close()
-        server.close_clients()
         await server.wait_closed()

@@ -17,7 +17,7 @@ from voxctl.ui.plain import show_error
 class ErrorBoundary(TyperGroup):
     """Turns every ``VoxError`` into two lines and its exit code; anything else is a bug and keeps its traceback."""
 
-    def invoke(self, ctx: Context) -> Any:
+    def invoke(self, ctx: Any) -> Any:  # the true type is private to typer
         """Run the command."""
         try:
             return super().invoke(ctx)
@@ -74,4 +74,4 @@ def main() -> None:
         # A terminal without the characters of a transcript shows their codes; it does not end the program.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    app()
+    app(prog_name="voxctl")

@@ -70,14 +70,16 @@ def transcribe(
     job = Job(files, model, parse_speed(speed, realtime), chunk_ms, format_)
     view = PlainView(sys.stdout, sys.stderr, live=format_ is Format.TXT)
 
-    async def run(interrupts: Interrupts) -> None:
-        with ExitStack() as kept:
-            audios = _check(job, kept)  # before any server is started or connected to
+    with ExitStack() as kept:
+        # Before any server is started or asked, and outside the event loop: a silent pipe must not hold up Ctrl-C.
+        audios = _check(job, kept)
+
+        async def run(interrupts: Interrupts) -> None:
             async with open_target(url, api_key, ca_bundle) as target:
                 await _transcribe_all(job, audios, target, view, interrupts)
 
-    if run_interruptible(run, view.say):
-        raise Interrupted("interrupted; what was heard before is in the transcript")
+        if run_interruptible(run, view.say):
+            raise Interrupted("interrupted; what was heard before is in the transcript")
 
 
 def _check(job: Job, kept: ExitStack) -> dict[str, AudioFile]:
@@ -147,6 +149,5 @@ async def _transcribe_one(
 
 
 _LOW_ACCURACY = (
-    "note: {engine} is a low-accuracy recogniser for trying things out and self-tests; "
-    "for real transcripts name a vLLM server with --url"
+    "note: {engine} is a low-accuracy recogniser for trials and self-tests; name a vLLM server with --url for more"
 )

@@ -1,0 +1,65 @@
+"""The one place where errors become two lines and an exit code."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from voxctl import errors
+from voxctl.cli.app import ErrorBoundary
+from voxctl.ui.plain import show_error
+
+
+def failing(error: BaseException) -> typer.Typer:
+    app = typer.Typer(cls=ErrorBoundary, pretty_exceptions_enable=False)
+
+    @app.command()
+    def fail() -> None:
+        raise error
+
+    @app.command()
+    def other() -> None:
+        pass
+
+    return app
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (errors.UsageError("m", hint="h"), 2),
+        (errors.AudioError("m", hint="h"), 3),
+        (errors.ConnectFailed("m", hint="h"), 4),
+        (errors.HandshakeRefused("m", status=401, hint="h"), 4),
+        (errors.ConnectionLost("m", code=1006, hint="h"), 4),
+        (errors.Stalled("m", hint="h"), 4),
+        (errors.ContextFull("m", n_deltas=3, hint="h"), 4),
+        (errors.ProtocolError("m", hint="h"), 4),
+        (errors.EngineUnavailable("m", hint="h"), 4),
+        (errors.ServerFull("m", code="server_full", hint="h"), 4),
+        (errors.AwsError("m", hint="h"), 5),
+        (errors.Incomplete("m", hint="h"), 6),
+        (errors.Interrupted("m", hint="h"), 130),
+        (KeyboardInterrupt(), 130),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else str(value),
+)
+def test_every_error_has_its_exit_code_and_its_two_lines(error: BaseException, code: int) -> None:
+    result = CliRunner().invoke(failing(error), ["fail"])
+    assert result.exit_code == code
+    expected = "error: m\n  try: h\n" if isinstance(error, errors.VoxError) else ""
+    assert result.stderr == expected and result.stdout == ""
+
+
+def test_a_bug_keeps_its_traceback() -> None:
+    result = CliRunner().invoke(failing(ZeroDivisionError("ours")), ["fail"])
+    assert result.exit_code == 1 and isinstance(result.exception, ZeroDivisionError)
+
+
+def test_the_words_of_a_server_cannot_command_the_terminal() -> None:
+    err = io.StringIO()
+    show_error(errors.StreamError("a\x1b]0;title\x07\nb\x9b2J\u202ec", hint="x\ty"), err)
+    assert err.getvalue() == "error: a\ufffd]0;title\ufffd b\ufffd2J\ufffdc\n  try: x y\n"
