@@ -65,10 +65,9 @@ def test_the_time_of_a_word_is_the_clock_of_the_first_delta_of_its_group() -> No
 
 
 def test_further_words_of_a_group_share_its_clock_and_are_estimated() -> None:
-    of, a, later = words_of(build(["", " of", " a", "", " kind"]))
-    assert (of.end_s, of.estimated) == (pytest.approx(0.16), False)
-    assert (a.end_s, a.estimated) == (pytest.approx(0.16), True)
-    assert (later.end_s, later.estimated) == (pytest.approx(0.40), False)
+    words = words_of(build(["", " of", " a", "", " kind"]))
+    assert [word.end_s for word in words] == pytest.approx([0.16, 0.16, 0.40])
+    assert [word.estimated for word in words] == [False, True, False]
 
 
 def test_a_model_that_marks_no_groups_gives_each_delta_its_own_clock() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from typing import Annotated, Any
@@ -74,4 +75,8 @@ def main() -> None:
         # A terminal without the characters of a transcript shows their codes; it does not end the program.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    # The library logs and shows nothing; what it warns of is for the person at the terminal.
+    warnings = logging.StreamHandler()
+    warnings.setLevel(logging.WARNING)
+    logging.getLogger("voxctl").addHandler(warnings)
     app(prog_name="voxctl")

@@ -8,7 +8,7 @@ import ipaddress
 import json
 import sys
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +16,9 @@ from voxctl.cli.interrupt import Interrupts, run_interruptible
 from voxctl.cli.options import JsonOpt, ServerKeyOpt
 from voxctl.errors import UsageError
 from voxctl.ui.plain import PlainView
+
+if TYPE_CHECKING:
+    from voxctl.serving.server import RunningServer
 
 
 class EngineName(StrEnum):
@@ -58,14 +61,18 @@ def serve(
                 view.document(json.dumps({"url": server.url, "model": recogniser.model, "max_streams": streams}))
             view.say(f"serving {recogniser.model} to {streams} streams at {server.url}; Ctrl-C ends it")
             view.say(f"  try: voxctl transcribe FILE --url {server.url}")
-            closed = asyncio.ensure_future(server.wait_closed())
-            with (
-                interrupts.ending(closed.cancel, "closing; streams in progress have a moment to end"),
-                contextlib.suppress(asyncio.CancelledError),
-            ):
-                await closed
+            await _until_closed(server, interrupts)
 
     run_interruptible(run, view.say)
+
+
+async def _until_closed(server: RunningServer, interrupts: Interrupts) -> None:
+    closed = asyncio.ensure_future(server.wait_closed())
+    with (
+        interrupts.ending(closed.cancel, "closing; streams in progress have a moment to end"),
+        contextlib.suppress(asyncio.CancelledError),
+    ):
+        await closed
 
 
 def _loopback(host: str) -> bool:
