@@ -90,6 +90,16 @@ async def test_it_understands_a_human_voice_and_cutting_the_audio_otherwise_chan
     assert word_errors(reference, words_in(whole.text)) / len(reference) <= WER_CEILING
 
 
+def test_speech_that_breaks_off_anywhere_keeps_its_words() -> None:
+    audio = clip()
+    # Among these are places at which the decoder's final search comes to nothing.
+    for cut_ms in (1110, 2490, 2790, 3070, 4820):
+        recogniser = Recogniser()
+        recogniser.feed(audio[: cut_ms * 32], 0.0)
+        words = [word.text for word in recogniser.finish(b"")]
+        assert words[:3] == ["had", "he", "married"], cut_ms
+
+
 async def test_silence_has_no_words_and_no_confidence() -> None:
     async with serving(PocketSphinxEngine()) as (_, server), open_wire(server) as wire:
         utterance = await wire.say(SILENCE)

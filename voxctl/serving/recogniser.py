@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from pocketsphinx import Decoder, Endpointer, Segment
@@ -43,7 +43,7 @@ class Guess:
     text: str
     start: int
     end: int
-    posterior: float
+    posterior: float | None
 
     @property
     def middle(self) -> int:
@@ -139,13 +139,17 @@ class Recogniser:
         self._hear(rest)
 
     def _finished_guesses(self) -> list[Guess]:
+        # Where speech breaks off in mid-word the final search can come to nothing (at 4 of 130 places of a clip, tried);
+        # what was guessed until then stands, without a posterior.
+        last = [replace(word, posterior=None) for word in self._guesses()]
         self._decoder.end_utt()
-        return self._guesses()
+        return self._guesses() or last
 
     def _settle(self, words: Iterable[Guess]) -> None:
         for word in words:
-            self._n_words += 1
-            self._posterior_sum += word.posterior
+            if word.posterior is not None:
+                self._n_words += 1
+                self._posterior_sum += word.posterior
             self._settled.append(word)
 
     def _tell(self, words: Iterable[Guess]) -> list[HeardWord]:
