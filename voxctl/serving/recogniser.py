@@ -139,7 +139,7 @@ class Recogniser:
         self._hear(rest)
 
     def _finished_guesses(self) -> list[Guess]:
-        # Where speech breaks off in mid-word the final search can come to nothing (at 4 of 130 places of a clip, tried);
+        # Where speech breaks off in mid-word the final search can come to nothing (at 4 of 130 places tried in a clip):
         # what was guessed until then stands, without a posterior.
         last = [replace(word, posterior=None) for word in self._guesses()]
         self._decoder.end_utt()
