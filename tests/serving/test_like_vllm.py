@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -23,14 +22,8 @@ async def server() -> AsyncIterator[RealtimeServerUnderTest]:
 
 
 class TestOurServerIsLikeVllm(RealtimeServerContract):
-    """Every line of the contract, but for the greeting, to which ours adds one field."""
+    """Every line of the contract; the greeting has one more field."""
 
-    async def test_it_greets_at_once_with_a_session_of_its_own(self, server: RealtimeServerUnderTest) -> None:
-        async with open_wire(server) as one, open_wire(server) as other:
-            assert one.greeting.keys() == {"type", "id", "created", "voxctl"}
-            assert one.greeting["voxctl"] == {"engine": "scripted", "model": server.model}
-            assert one.greeting["type"] == "session.created"
-            assert one.greeting["id"].startswith("sess-")
-            assert one.greeting["id"] != other.greeting["id"]
-            assert abs(one.greeting["created"] - time.time()) < 60
-            assert await one.stays_quiet()
+    async def test_the_greeting_names_the_engine_and_its_model(self, server: RealtimeServerUnderTest) -> None:
+        async with open_wire(server) as wire:
+            assert wire.greeting["voxctl"] == {"engine": "scripted", "model": server.model}

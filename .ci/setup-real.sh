@@ -1,0 +1,7 @@
+#!/bin/sh
+# Everything the heavy suites need and `make test` does not. Each piece has a script of its own, which does nothing
+# the second time, tries a failed step once more, and fails loudly. A missing piece is a failure, never a skip.
+set -eu
+cd "$(dirname "$0")/.."
+
+sh tests/vllm/install.sh

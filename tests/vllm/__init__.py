@@ -1,0 +1,1 @@
+"""The real vLLM server, on the CPU, with a tiny model."""
