@@ -13,7 +13,7 @@ import time
 import wave
 from array import array
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -57,7 +57,12 @@ def word_errors(reference: list[str], heard: list[str]) -> int:
 
 
 def workers() -> list[psutil.Process]:
-    return [child for child in psutil.Process().children() if "voxctl.serving.worker" in " ".join(child.cmdline())]
+    found = []
+    for child in psutil.Process().children():
+        with suppress(psutil.NoSuchProcess):  # it may end while it is looked at
+            if "voxctl.serving.worker" in " ".join(child.cmdline()):
+                found.append(child)
+    return found
 
 
 @asynccontextmanager
