@@ -26,7 +26,9 @@ from voxctl.session.policy import GiveUp, Retry, SilenceTimer, Verdict, backoff,
         *((HandshakeRefused("x", status=status), Retry()) for status in (424, 429, 503)),
         (ServerFull("x", code="server_full"), Retry()),
         (ModelNotFound("x", code="model_not_found"), GiveUp()),
-        (ConnectionLost("x", code=1006), GiveUp()),
+        (ConnectionLost("x", code=None), GiveUp()),
+        (ConnectionLost("x", code=1000), GiveUp()),
+        *((ConnectionLost("x", code=code), Retry()) for code in (1012, 1013)),
     ],
 )
 def test_a_first_connection_is_tried_again_only_where_that_can_help(error: StreamError, judged: Verdict) -> None:

@@ -226,6 +226,53 @@ async def test_the_last_words_of_a_server_are_heard_though_sending_failed_before
             await stream.transcribe(silence(64_000), slowly)
 
 
+class AtOnce:
+    """A transport whose last two frames come together, once ``n_sent`` frames were sent to it and all is still."""
+
+    def __init__(self, frames: list[str], n_sent: int) -> None:
+        self._frames = frames
+        self._n_awaited = n_sent
+        self._asked = asyncio.Event()
+
+    async def send(self, text: str) -> None:
+        self._n_awaited -= 1
+        if not self._n_awaited:
+            self._asked.set()
+
+    async def receive(self) -> str:
+        if len(self._frames) == 2:
+            await self._asked.wait()
+            await asyncio.sleep(0.05)
+        return self._frames.pop(0)
+
+    async def send_eof(self) -> None: ...
+
+    async def aclose(self) -> None: ...
+
+
+async def test_a_context_that_ends_right_after_a_delta_is_no_bug_of_ours() -> None:
+    frames = ['{"type":"session.created"}', '{"type":"transcription.delta","delta":""}']
+    frames += ['{"type":"transcription.done","text":""}']
+    # 31 chunks fill the window of 2.48 s: the next one waits for the very delta that comes before the end.
+    stream = Stream(AtOnce(frames, n_sent=2 + 31), Machine("voxtral"), QUICK)
+
+    async def nothing(_: Event) -> None: ...
+
+    await stream.ready()
+    ended = await stream.transcribe(silence(160_000), nothing)
+    assert not ended.complete
+
+
+async def test_a_model_without_a_clock_is_sent_audio_at_the_pace_of_speech() -> None:
+    server = LawfulServer(speak=lambda i: f" w{i}", tick_pause_s=0.01)  # answers while the sender waits
+    started_s = time.monotonic()
+    async with server.listening() as connect, open_session(connect, silence(16_000), model="qwen3-asr") as session:
+        events = [event async for event in session]
+    assert isinstance(events[-1], Done) and time.monotonic() - started_s > 0.95
+    words = [word for event in events if isinstance(event, Words) for word in event.words]
+    assert words and all(word.estimated and word.end_s <= 1.0 for word in words)
+
+
 async def test_the_end_of_a_context_commits_the_word_in_the_making() -> None:
     server = LawfulServer(ends_after=19)
     events, _ = await failing(server, silence(160_000))

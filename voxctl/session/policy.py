@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from voxctl.errors import ConnectFailed, HandshakeRefused, ServerFull, StreamError
+from voxctl.errors import ConnectFailed, ConnectionLost, HandshakeRefused, ServerFull, StreamError
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,8 @@ Verdict = Retry | GiveUp
 
 #: Too many requests, and what load balancers, SageMaker and starting servers say for "not now".
 _PASSING_STATUSES = frozenset({424, 429, 502, 503, 504})
+#: Close codes "service restart" and "try again later".
+_PASSING_CODES = frozenset({1012, 1013})
 
 
 def verdict(error: StreamError) -> Verdict:
@@ -47,6 +49,8 @@ def verdict(error: StreamError) -> Verdict:
         case ServerFull() | ConnectFailed(timed_out=True):
             return Retry()
         case HandshakeRefused(status=status) if status in _PASSING_STATUSES:
+            return Retry()
+        case ConnectionLost(code=code) if code in _PASSING_CODES:
             return Retry()
         case _:
             return GiveUp()

@@ -92,7 +92,8 @@ class Stream:
         try:
             while (chunk := await self._next(source)) is not None:
                 await self._room_for(chunk, started_s)
-                if self._stopped.is_set():
+                # The server may have ended the utterance while we waited.
+                if self._stopped.is_set() or self.machine.phase is not Phase.SENDING:
                     break
                 self.machine.feed(chunk.pcm)
                 await self._flush()
@@ -120,7 +121,8 @@ class Stream:
     async def _room_for(self, chunk: Chunk, started_s: float) -> None:
         """Wait until ``chunk`` fits the window: a server queues without bound and tells nobody."""
         if not self.machine.facts.has_clock:  # nothing acknowledges: keep to the pace of speech
-            await self._pause(max(0.0, started_s + chunk.start_s - self._clock()))
+            while (early_s := started_s + chunk.end_s - self._clock()) > 0 and not self._stopped.is_set():
+                await self._pause(early_s)
             return
         length_s = chunk.end_s - chunk.start_s
         while self.machine.unacked_s + length_s > self._window_s and not self._stopped.is_set():

@@ -20,6 +20,7 @@ from websockets.exceptions import (
     ProxyError,
     WebSocketException,
 )
+from websockets.frames import CloseCode
 
 from voxctl.errors import (
     ConnectFailed,
@@ -209,5 +210,7 @@ def _refused(status: int, where: str) -> HandshakeRefused:
 def _lost(exc: ConnectionClosed, where: str) -> ConnectionLost:
     code = exc.rcvd.code if exc.rcvd else None
     how = f"closed the connection (code {code})" if code else "dropped the connection"
+    if code is None and exc.sent and exc.sent.code == CloseCode.INTERNAL_ERROR:  # the library's own keepalive
+        how = "did not answer a ping in time"
     reason = f": {exc.rcvd.reason}" if exc.rcvd and exc.rcvd.reason else ""
     return ConnectionLost(f"{where} {how}{reason}", code=code, hint="look at the server's log for the reason.")
