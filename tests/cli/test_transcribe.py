@@ -13,7 +13,9 @@ from itertools import pairwise
 from pathlib import Path
 
 import jsonschema
+import numpy as np
 import pytest
+import soundfile
 
 from tests.cli.program import CLIP, REPOSITORY, VOXCTL, Run, run, shown_error, started
 
@@ -144,6 +146,28 @@ async def test_a_truncated_file_gives_what_is_there(tmp_path: Path) -> None:
     path.write_bytes(CLIP.read_bytes()[:160_001])
     done = await run("transcribe", path)
     assert done.code == 0 and done.out.startswith(WORDS) and "5.0 s of audio" in done.err
+
+
+def damaged_flac(path: Path) -> Path:
+    """Write the clip twice over, with one wrong byte after the middle."""
+    soundfile.write(path, np.tile(soundfile.read(CLIP, dtype="int16")[0], 2), 16_000)
+    data = bytearray(path.read_bytes())
+    data[len(data) * 2 // 3] ^= 0xFF
+    path.write_bytes(data)
+    return path
+
+
+async def test_a_file_damaged_in_the_middle_keeps_its_words_and_exits_3(tmp_path: Path) -> None:
+    done = await run("transcribe", damaged_flac(tmp_path / "broken.flac"))
+    assert done.code == 3 and done.out.startswith(WORDS) and done.out.endswith("\n")
+    assert "cannot be read past 1" in shown_error(done)[0]
+
+
+async def test_a_damaged_file_does_not_stop_the_others(tmp_path: Path) -> None:
+    done = await run("transcribe", damaged_flac(tmp_path / "broken.flac"), CLIP)
+    first, second = done.out.splitlines()
+    assert done.code == 3 and first.startswith(WORDS) and second.startswith(WORDS)
+    assert "error: " in done.err and "cannot be read past 1" in done.err
 
 
 @pytest.mark.parametrize(

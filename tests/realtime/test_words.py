@@ -64,6 +64,11 @@ def test_the_time_of_a_word_is_the_clock_of_the_first_delta_of_its_group() -> No
     assert second.end_s == pytest.approx(17 * TICK_S) and not second.estimated
 
 
+def test_a_word_in_the_very_first_delta_has_its_time() -> None:
+    (word,) = words_of(build([" hi"]))
+    assert (word.end_s, word.estimated) == (0.08, False)
+
+
 def test_further_words_of_a_group_share_its_clock_and_are_estimated() -> None:
     words = words_of(build(["", " of", " a", "", " kind"]))
     assert [word.end_s for word in words] == pytest.approx([0.16, 0.16, 0.40])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
@@ -30,6 +31,8 @@ from voxctl.realtime.machine import Machine
 from voxctl.session.policy import Policy
 from voxctl.session.session import Session, open_session
 from voxctl.session.stream import Stream
+from voxctl.transport.base import Transport
+from voxctl.transport.memory import MemoryTransport
 
 QUICK = Policy(ready_s=0.3, send_s=0.5, first_delta_s=0.6, stall_s=0.3, retry_for_s=0.6, widen_after_s=0.2)
 
@@ -224,6 +227,30 @@ async def test_the_last_words_of_a_server_are_heard_though_sending_failed_before
         await stream.ready()
         with pytest.raises(ProcessingError):
             await stream.transcribe(silence(64_000), slowly)
+
+
+@pytest.mark.parametrize(
+    "server",
+    [LawfulServer(), LawfulServer(mute=True), LawfulServer(silent_after=3), LawfulServer(refusals=10**6, full=True)],
+    ids=["done", "never ready", "stalled", "full"],
+)
+async def test_every_connection_that_was_opened_is_closed(server: LawfulServer) -> None:
+    opened: list[MemoryTransport] = []
+    async with server.listening() as connect:
+
+        async def counted() -> Transport:
+            transport = await connect()
+            assert isinstance(transport, MemoryTransport)
+            opened.append(transport)
+            return transport
+
+        with contextlib.suppress(StreamError):
+            async with open_session(counted, silence(64_000), model="voxtral", policy=QUICK) as session:
+                await collect(session)
+        assert opened
+        for transport in opened:
+            with pytest.raises(ConnectionLost):
+                await asyncio.wait_for(transport.send("x"), 1)
 
 
 class AtOnce:

@@ -99,6 +99,17 @@ def test_the_document_keeps_its_schema_from_the_first_moment_to_the_last() -> No
     assert (last["confidence"], last["audio_s"], last["model"]) == (0.62, 1.0, "pocketsphinx")
 
 
+def test_the_audio_of_an_unfinished_transcript_is_what_was_sent() -> None:
+    transcript = Transcript()
+    for sent_s in (1.0, 2.5):
+        transcript.apply(Progress(0.5, sent_s))
+    assert document(transcript)["audio_s"] == 2.5
+
+
+def test_the_document_is_readable_in_every_script() -> None:
+    assert '"你好"' in export_json(folded(said("你好", 0, 1)), target="ws://h")
+
+
 def test_the_document_is_one_line_without_control_characters() -> None:
     text = export_json(folded(said(" a\nb\x1b]0;x\x07", 0, 1)), target="ws://h")
     assert "\n" not in text and "\x1b" not in text and "\x07" not in text

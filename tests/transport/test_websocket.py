@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 import ssl
@@ -94,6 +95,30 @@ async def test_a_ca_bundle_that_is_none_is_a_usage_error(tmp_path: Path, content
         bundle.write_text(content)
     with pytest.raises(UsageError, match="CA bundle"):
         await open_websocket(WebSocketTarget("wss://127.0.0.1:1/", ca_bundle=bundle))
+
+
+@pytest.mark.parametrize("variable", ["http_proxy", "HTTPS_PROXY", "ALL_PROXY"])
+async def test_a_proxy_is_not_asked_for_the_way_to_this_machine(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    monkeypatch.setenv(variable, "http://127.0.0.1:1")
+    async with peer_server() as server:
+        await (await open_websocket(WebSocketTarget(server.url))).aclose()
+
+
+async def test_closing_does_not_wait_for_a_peer_that_reads_nothing() -> None:
+    async with peer_server() as server:
+        transport = await open_websocket(WebSocketTarget(server.url, close_s=0.3))
+        peer = await server.accepted.get()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.5):
+                while True:
+                    await transport.send("x" * 65_536)
+        started = time.monotonic()
+        await transport.aclose()
+        assert time.monotonic() - started < 1
+        with pytest.raises(foreign.ConnectionClosedError):  # cut off: there was no room for a goodbye
+            async with asyncio.timeout(5):
+                while True:
+                    await peer.receive()
 
 
 async def test_the_key_is_sent_and_compression_is_not_offered() -> None:

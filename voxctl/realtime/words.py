@@ -99,7 +99,7 @@ class WordBuilder:
 
     def _word(self, text: str, offset: int) -> Word:
         piece = next(p for p in reversed(self._pieces) if p.offset <= offset)
-        end_s = max(piece.end_s, self._last_end_s)
+        end_s = piece.end_s
         start_s = max(self._last_end_s, end_s - (_WORD_BASE_S + _CHARACTER_S * len(text)), 0.0)
         estimated = piece.group == self._group_of_last_word or not self._facts.has_clock
         self._group_of_last_word = piece.group

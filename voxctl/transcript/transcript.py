@@ -66,17 +66,15 @@ class Transcript:
         self._text.append(event.text)
         self.words.extend(event.words)
         rest = event.text
-        for index, word in enumerate(event.words):
-            # A word takes the white space before it; the last one takes what follows it too.
-            end = rest.index(word.text) + len(word.text)
-            end = len(rest) if index == len(event.words) - 1 else end
+        for word in event.words:
+            end = rest.index(word.text) + len(word.text)  # with the white space before it
             self._grow(rest[:end], word)
             rest = rest[end:]
 
     def _grow(self, text: str, word: Word) -> None:
         if self._open_segment and not self._ends_before(word):
             last = self.segments[-1]
-            self.segments[-1] = Segment((last.text + text).rstrip(), last.start_s, word.end_s)
+            self.segments[-1] = Segment(last.text + text, last.start_s, word.end_s)
         else:
             self.segments.append(Segment(text.strip(), word.start_s, word.end_s))
         self._open_segment = not word.text.endswith(_SENTENCE_END)
