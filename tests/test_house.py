@@ -33,7 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 
 #: foreign package → the only places that may import it.
 ONLY_IN: dict[str, tuple[str, ...]] = {
-    "websockets": ("transport/websocket.py",),
+    "websockets": ("transport/websocket.py", "transport/faults.py"),
     "soundfile": ("audio/",),
     "soxr": ("audio/",),
     "numpy": ("audio/",),

@@ -20,6 +20,8 @@
     │       └── ServerFull
     ├── AwsError                5    AWS said no: credentials, permission, endpoint state
     ├── Incomplete              6    saved, but part of the audio is not in the transcript
+    ├── OutputError             6    the transcript could not be written, or not all of it
+    │   └── OutputClosed             whoever read it has seen enough: no failure, exit code 0
     └── Interrupted           130    the user stopped it
 
 Exit code 0 is success and 1 is a bug of ours, which keeps its traceback.
@@ -146,6 +148,18 @@ class Incomplete(VoxError):
     """The transcript was saved, but part of the audio is not in it."""
 
     exit_code = 6
+
+
+class OutputError(VoxError):
+    """The transcript, or a part of it, could not be written."""
+
+    exit_code = 6
+
+
+class OutputClosed(OutputError):
+    """Whoever read our output has closed it, as ``head`` does. The program ends quietly, as for a success."""
+
+    exit_code = 0
 
 
 class Interrupted(VoxError):

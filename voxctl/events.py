@@ -2,7 +2,7 @@
 
 A session is an asynchronous iterator of these frozen values, in this order::
 
-    Opened  (Words | Tail | Progress | Notice | Reconnecting | Seam | Gap)*  Done
+    Reconnecting*  Opened  (Words | Tail | Progress | Notice | Reconnecting | StreamEnded | Seam | Gap)*  Done
 
 ``Words`` alone carry transcript text, and their ``text`` joined is the transcript. All times are seconds from the
 start of the audio.
@@ -103,12 +103,24 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamEnded:
+    """One connection is over, well or not: what its server counted, and its engine's ``confidence`` (0 to 1)."""
+
+    usage: Usage
+    confidence: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
-    """The whole audio was transcribed. ``confidence`` (0 to 1) is given by engines that have one."""
+    """All audio that was sent is transcribed. ``usage`` is the sum over all connections.
+
+    Not ``complete``: the session was asked to finish before its source had ended.
+    """
 
     usage: Usage
     audio_s: float
     confidence: float | None = None
+    complete: bool = True
 
 
-Event = Opened | Words | Tail | Progress | Notice | Reconnecting | Seam | Gap | Done
+Event = Opened | Words | Tail | Progress | Notice | Reconnecting | StreamEnded | Seam | Gap | Done

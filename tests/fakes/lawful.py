@@ -68,9 +68,9 @@ class LawfulServer:
                 raise result
 
     @asynccontextmanager
-    async def on_a_port(self) -> AsyncIterator[str]:
-        """Yield the address of a real WebSocket at which this server listens."""
-        async with peer_server() as peers:
+    async def on_a_port(self, ping_s: float = 20) -> AsyncIterator[str]:
+        """Yield the address of a real WebSocket at which this server listens; ``ping_s`` as in ``peer_server``."""
+        async with peer_server(ping_s=ping_s) as peers:
 
             async def accept() -> None:
                 while True:

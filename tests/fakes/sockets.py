@@ -45,8 +45,8 @@ class PeerServer:
 
 
 @asynccontextmanager
-async def peer_server(tls: ssl.SSLContext | None = None) -> AsyncIterator[PeerServer]:
-    """Listen on a free loopback port."""
+async def peer_server(tls: ssl.SSLContext | None = None, ping_s: float = 20) -> AsyncIterator[PeerServer]:
+    """Listen on a free loopback port; hang up on a client that leaves a ping unanswered for ``ping_s``."""
     peers = PeerServer("")
 
     async def accept(connection: ServerConnection) -> None:
@@ -56,7 +56,17 @@ async def peer_server(tls: ssl.SSLContext | None = None) -> AsyncIterator[PeerSe
         except ConnectionClosed:
             return
 
-    async with serve(accept, "127.0.0.1", 0, ssl=tls, compression=None, close_timeout=0.5) as server:
+    listening = serve(
+        accept,
+        "127.0.0.1",
+        0,
+        ssl=tls,
+        compression=None,
+        close_timeout=0.5,
+        ping_interval=ping_s,
+        ping_timeout=ping_s,
+    )
+    async with listening as server:
         port = next(iter(server.sockets)).getsockname()[1]
         peers.url = f"{'wss' if tls else 'ws'}://127.0.0.1:{port}/v1/realtime"
         yield peers

@@ -175,8 +175,19 @@ def test_a_final_text_that_differs_from_the_deltas_is_said() -> None:
     machine = accepted()
     machine.feed(TICK)
     machine.finish()
-    notices = [e for e in machine.receive(done("something else", 0)) if isinstance(e, Notice)]
+    machine.receive(delta(" one"))
+    notices = [e for e in machine.receive(done("something else", 1)) if isinstance(e, Notice)]
     assert len(notices) == 1 and "differs" in notices[0].text
+
+
+def test_words_that_come_in_the_final_text_only_are_kept() -> None:
+    machine = accepted()
+    machine.feed(b"\0\0" * 16_000)
+    machine.finish()
+    machine.receive(delta(" one"))
+    events = machine.receive(done(" one two three", 23))
+    assert "".join(e.text for e in events if isinstance(e, Words)) == " one two three"
+    assert [e.text for e in events if isinstance(e, Notice)][0].startswith("the last words")
 
 
 def test_lost_deltas_are_noticed_by_the_servers_count() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voxctl.realtime.models import EMBEDDED, MODELS, QWEN3_ASR, VOXTRAL, ModelFacts, facts_for
+from voxctl.realtime.models import EMBEDDED, GUESSED, MODELS, QWEN3_ASR, VOXTRAL, ModelFacts, facts_for
 
 
 @pytest.mark.parametrize(
@@ -17,7 +17,8 @@ from voxctl.realtime.models import EMBEDDED, MODELS, QWEN3_ASR, VOXTRAL, ModelFa
         ("mistralai/Voxtral-Mini-4B-Realtime-2602", VOXTRAL),
         ("Qwen/Qwen3-ASR-1.7B", QWEN3_ASR),
         ("pocketsphinx", EMBEDDED),
-        ("my-fine-tune", VOXTRAL),
+        ("Qwen/qwen3_asr", QWEN3_ASR),
+        ("my-fine-tune", GUESSED),
     ],
 )
 def test_facts_are_found_by_the_served_name(name: str, facts: ModelFacts) -> None:

@@ -26,13 +26,14 @@ from voxctl.errors import (
     Stalled,
     StreamError,
 )
-from voxctl.events import Done, Event, Notice, Opened, Progress, Reconnecting, Tail, Usage, Words
+from voxctl.events import Done, Event, Notice, Opened, Progress, Reconnecting, StreamEnded, Tail, Usage, Words
 from voxctl.realtime.machine import Machine
 from voxctl.session.policy import Policy
 from voxctl.session.session import Session, open_session
 from voxctl.session.stream import Stream
 from voxctl.transport.base import Transport
-from voxctl.transport.memory import MemoryTransport
+from voxctl.transport.memory import MemoryTransport, memory_pair
+from voxctl.transport.websocket import WebSocketTarget, open_websocket
 
 QUICK = Policy(ready_s=0.3, send_s=0.5, first_delta_s=0.6, stall_s=0.3, retry_for_s=0.6, widen_after_s=0.2)
 
@@ -129,7 +130,7 @@ async def test_a_server_with_the_longest_delay_is_waited_for_and_served() -> Non
 async def test_a_source_without_sound_ends_at_once_and_sends_nothing() -> None:
     server = LawfulServer()
     events = await run(server, silence(0))
-    assert events == [Opened("voxtral"), Done(Usage(), 0.0)] and server.n_received == 0
+    assert events == [Opened("voxtral"), StreamEnded(Usage()), Done(Usage(), 0.0)] and server.n_received == 0
 
 
 async def test_finishing_early_keeps_what_was_sent() -> None:
@@ -354,6 +355,111 @@ async def test_a_slow_reader_of_events_is_not_a_stalled_server() -> None:
                 await asyncio.sleep(3 * QUICK.stall_s)
             events.append(event)
     assert isinstance(events[-1], Done)
+
+
+async def test_a_slow_reader_of_events_does_not_look_dead_to_the_server() -> None:
+    async with LawfulServer().on_a_port(ping_s=0.3) as url:
+
+        async def connect() -> Transport:
+            return await open_websocket(WebSocketTarget(url))
+
+        async with open_session(connect, silence(640_000), model="voxtral") as session:
+            events: list[Event] = []
+            async for event in session:
+                if len(events) == 5:
+                    await asyncio.sleep(2.0)
+                events.append(event)
+    assert isinstance(events[-1], Done)
+
+
+async def test_a_slow_reader_holds_up_the_source_and_not_our_memory() -> None:
+    n_given = 0
+
+    async def counted() -> AsyncIterator[Chunk]:
+        nonlocal n_given
+        async for chunk in silence(16_000 * 600):
+            n_given += 1
+            yield chunk
+
+    async with (
+        LawfulServer().listening() as connect,
+        open_session(connect, counted(), model="voxtral", policy=QUICK) as session,
+    ):
+        await anext(session)
+        await asyncio.sleep(0.5)
+    assert n_given < 400
+
+
+async def test_every_word_comes_before_the_error_however_slow_the_reader() -> None:
+    server = LawfulServer(breaks_after=100)
+    events: list[Event] = []
+    async with (
+        server.listening() as connect,
+        open_session(connect, silence(320_000), model="voxtral", policy=QUICK) as session,
+    ):
+        with pytest.raises(ConnectionLost):
+            async for event in session:
+                events.append(event)
+                await asyncio.sleep(0.2 if len(events) == 3 else 0)
+    assert len(text_of(events).split()) >= 33
+
+
+@pytest.mark.parametrize("delay_samples", [7_680, 19_200, 38_400])
+async def test_a_live_source_that_pauses_on_a_server_with_any_delay_is_no_stall(delay_samples: int) -> None:
+    async def pausing() -> AsyncIterator[Chunk]:
+        async for chunk in silence(96_000):
+            if chunk.start_sample == 64_000:
+                await asyncio.sleep(3 * QUICK.stall_s)
+            yield chunk
+
+    server = LawfulServer(delay_samples=delay_samples)
+    assert isinstance((await run(server, pausing(), replace(QUICK, first_delta_s=5.0)))[-1], Done)
+
+
+async def test_the_first_delta_has_its_own_deadline() -> None:
+    started = time.monotonic()
+    _, error = await failing(LawfulServer(silent_after=0), silence(160_000), replace(QUICK, first_delta_s=1.2))
+    assert isinstance(error, Stalled) and 1.0 < time.monotonic() - started < 3
+
+
+async def test_a_server_that_never_says_done_is_left_in_time() -> None:
+    # All audio is acknowledged: only the end is owed.
+    server = LawfulServer(silent_after=(16_000 - 40) // 1280 + 11 - 1)
+    _, error = await failing(server, silence(16_000))
+    assert isinstance(error, Stalled)
+
+
+async def test_a_server_that_takes_no_audio_is_left_in_time() -> None:
+    near, far = memory_pair()
+
+    async def connect() -> Transport:
+        return near
+
+    await far.send('{"type":"session.created"}')
+    policy = replace(QUICK, stall_s=60, first_delta_s=60, send_s=0.3)
+    # 10 ms chunks: the bound of the pair is reached long before the window's.
+    source = silence(32_000, chunk_samples=160)
+    async with open_session(connect, source, model="voxtral", policy=policy) as session:
+        with pytest.raises(Stalled, match="took no audio"):
+            await asyncio.wait_for(collect(session), 5)
+
+
+async def test_a_session_that_was_asked_to_finish_is_not_complete() -> None:
+    events: list[Event] = []
+    async with (
+        LawfulServer().listening() as connect,
+        open_session(connect, never_ending(), model="voxtral", policy=QUICK) as session,
+    ):
+        async for event in session:
+            events.append(event)
+            if isinstance(event, Words):
+                session.finish()
+    assert isinstance(events[-1], Done) and not events[-1].complete
+
+
+async def test_what_a_server_counted_is_told_even_when_its_context_ended() -> None:
+    events, _ = await failing(LawfulServer(ends_after=20), silence(160_000))
+    assert events[-1] == StreamEnded(Usage(39, 20))
 
 
 async def test_a_source_that_pauses_is_not_a_stalled_server() -> None:

@@ -17,7 +17,8 @@ from websockets.http11 import Response
 
 from tests.fakes.sockets import peer_server, raw_server
 from voxctl.errors import ConnectFailed, HandshakeRefused, ProtocolError, StreamError, UsageError
-from voxctl.transport.websocket import WebSocketTarget, open_websocket, realtime_url, renamed
+from voxctl.transport.faults import renamed
+from voxctl.transport.websocket import WebSocketTarget, open_websocket, realtime_url
 
 
 @pytest.mark.parametrize(
@@ -36,7 +37,13 @@ def test_an_address_without_a_path_gets_the_realtime_one(given: str, used: str) 
     assert realtime_url(given) == used
 
 
-@pytest.mark.parametrize("url", ["", "ftp://h", "ws://", "ws://h:port", "ws://h:99999", "ws://user:pw@h", "ws://[::1"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("", "ftp://h", "ws://", "ws://h:port", "ws://h:99999", "ws://[::1", "ws://a..b:80", "ws:/h:80"),
+        *("ws://user:pw@h", "ftp://user:pw@h", "ws://user:pw@h:80x", f"ws://{'a' * 64}.b"),
+    ],
+)
 def test_what_is_no_address_is_a_usage_error(url: str) -> None:
     with pytest.raises(UsageError) as caught:
         realtime_url(url)
@@ -68,6 +75,12 @@ async def test_an_http_answer_keeps_its_status(status: int) -> None:
 async def test_a_server_that_speaks_something_else_says_so() -> None:
     async with raw_server(b"SSH-2.0-nope\r\n") as url:
         with pytest.raises(ConnectFailed, match="does not speak HTTP"):
+            await open_websocket(WebSocketTarget(url))
+
+
+async def test_a_plain_web_server_is_called_one() -> None:
+    async with raw_server(b"HTTP/1.0 404 File not found\r\n\r\n") as url:
+        with pytest.raises(ConnectFailed, match="is a web server, not a WebSocket server"):
             await open_websocket(WebSocketTarget(url))
 
 
@@ -129,6 +142,43 @@ async def test_the_key_is_sent_and_compression_is_not_offered() -> None:
     assert request is not None
     assert request.headers["Authorization"] == "Bearer s3cret"
     assert "Sec-WebSocket-Extensions" not in request.headers
+
+
+async def test_the_end_of_line_of_a_key_file_is_left_out() -> None:
+    async with peer_server() as server:
+        transport = await open_websocket(WebSocketTarget(server.url, api_key="s3cret\r\n"))
+        request = (await server.accepted.get()).connection.request
+        await transport.aclose()
+    assert request is not None and request.headers["Authorization"] == "Bearer s3cret"
+
+
+@pytest.mark.parametrize("key", ["s3cr\ret", "s3crét", "a\nb"])
+async def test_a_key_that_no_header_can_carry_is_a_usage_error_that_does_not_show_it(key: str) -> None:
+    with pytest.raises(UsageError, match="header cannot carry") as caught:
+        await open_websocket(WebSocketTarget("ws://127.0.0.1:1/", api_key=key))
+    assert key not in f"{caught.value} {caught.value.hint}"
+
+
+@pytest.mark.parametrize("proxy", ["ftp://bob:hunter2@127.0.0.1:1", "http://bob:hunter2@127.0.0.1:1"])
+async def test_the_password_of_a_proxy_is_in_no_error(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    with pytest.raises(ConnectFailed, match="proxy") as caught:
+        await open_websocket(WebSocketTarget("wss://voxctl.invalid/v1/realtime"))
+    assert "hunter2" not in f"{caught.value} {caught.value.hint}" and "NO_PROXY" in (caught.value.hint or "")
+
+
+async def test_a_socks_proxy_is_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "socks5://127.0.0.1:1")
+    with pytest.raises(ConnectFailed, match="SOCKS"):
+        await open_websocket(WebSocketTarget("wss://voxctl.invalid/v1/realtime"))
+
+
+async def test_the_query_of_an_address_is_in_no_error() -> None:
+    with pytest.raises(ConnectFailed) as caught:
+        await open_websocket(WebSocketTarget("ws://127.0.0.1:1/v1/realtime?token=s3cret"))
+    assert "s3cret" not in f"{caught.value} {caught.value.hint}" and "/v1/realtime" in caught.value.message
 
 
 async def test_the_key_is_in_no_error_and_no_repr() -> None:

@@ -167,7 +167,7 @@ class Machine:
         asked = self.phase is Phase.FINISHING
         complete = asked and (not self.facts.has_clock or self.n_deltas >= self.facts.deltas_for(self.n_samples_sent))
         self.phase = Phase.ENDED
-        events: list[MachineEvent] = []
+        events = self._missed(done.text)
         if words := self._words.finish():
             events += [words, Tail("")]
         events += self._doubts(done)
@@ -176,6 +176,15 @@ class Machine:
             *events,
             Ended(complete, done.usage or Usage(), confidence if isinstance(confidence, float) else None),
         ]
+
+    def _missed(self, text: str) -> list[MachineEvent]:
+        """Take what the server's final text has beyond its deltas: a word that came late is better than none."""
+        heard = "".join(self._text)
+        if text == heard or not text.startswith(heard):
+            return []
+        self._text.append(text[len(heard) :])
+        words = self._words.delta(text[len(heard) :], self.sent_s)
+        return [*([words] if words else []), Notice("the last words came in the server's final text only")]
 
     def _doubts(self, done: TranscriptionDone) -> list[MachineEvent]:
         """Say where the server's own account differs from the deltas; the deltas are what was shown."""

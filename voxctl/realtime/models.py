@@ -7,7 +7,7 @@ Qwen3-ASR's segment length is vLLM's; the embedded recogniser's delay is the one
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 SAMPLE_RATE_HZ = 16_000
 TICK_SAMPLES = 1_280
@@ -28,7 +28,8 @@ class ModelFacts:
 
     ``max_delay_s``: the largest delay a server may be configured with (the client is not told which).
     ``marks_groups``: an empty token opens each group of sub-words, so words in one unbroken run of tokens share the
-    time of its first. ``segment_s``: without a clock, the audio the model takes before it gives text.
+    time of its first. ``guessed``: the served name told nothing.
+    ``segment_s``: without a clock, the audio the model takes before it gives text.
     """
 
     family: str
@@ -39,6 +40,7 @@ class ModelFacts:
     segment_s: float = 0.0
     marks_groups: bool = False
     low_accuracy: bool = False
+    guessed: bool = False
 
     @property
     def window_s(self) -> float:
@@ -61,8 +63,10 @@ class ModelFacts:
 
 
 EMBEDDED = ModelFacts("pocketsphinx", r"pocketsphinx", True, delay_s=2.4, max_delay_s=2.4, low_accuracy=True)
-QWEN3_ASR = ModelFacts("qwen3-asr", r"qwen3?-?asr", False, delay_s=0.0, max_delay_s=0.0, segment_s=5.0)
+QWEN3_ASR = ModelFacts("qwen3-asr", r"qwen3?[-_ ]?asr", False, delay_s=0.0, max_delay_s=0.0, segment_s=5.0)
 VOXTRAL = ModelFacts("voxtral-realtime", r"voxtral", True, delay_s=0.48, max_delay_s=2.4, marks_groups=True)
+#: What a served name that tells nothing is taken for.
+GUESSED = replace(VOXTRAL, guessed=True)
 
 MODELS = (EMBEDDED, QWEN3_ASR, VOXTRAL)
 
@@ -72,4 +76,4 @@ def facts_for(model: str) -> ModelFacts:
     for facts in MODELS:
         if re.search(facts.pattern, model, re.IGNORECASE):
             return facts
-    return VOXTRAL
+    return GUESSED

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from voxctl.errors import ConnectFailed, ConnectionLost, HandshakeRefused, ServerFull, StreamError
+from voxctl.errors import ConnectFailed, ConnectionLost, HandshakeRefused, ServerFull, Stalled, StreamError
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ _PASSING_CODES = frozenset({1012, 1013})
 def verdict(error: StreamError) -> Verdict:
     """Judge an error met while making a connection."""
     match error:
-        case ServerFull() | ConnectFailed(timed_out=True):
+        case ServerFull() | ConnectFailed(timed_out=True) | Stalled():
             return Retry()
         case HandshakeRefused(status=status) if status in _PASSING_STATUSES:
             return Retry()

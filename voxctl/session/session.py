@@ -11,15 +11,17 @@ from types import TracebackType
 from typing import Self
 
 from voxctl.audio.pcm import Chunk
-from voxctl.errors import ContextFull, StreamError
-from voxctl.events import Done, Event, Reconnecting, Usage
+from voxctl.errors import ConnectFailed, ContextFull, StreamError
+from voxctl.events import Done, Event, Reconnecting, StreamEnded, Usage
 from voxctl.realtime.machine import Machine
 from voxctl.session.policy import Policy, Retry, backoff, verdict
 from voxctl.session.stream import Stream
 from voxctl.transport.base import Connector
 
-#: Events that may wait for a slow consumer. When it is full the session waits: no event is ever dropped.
-_EVENT_BOUND = 256
+#: Events that may wait for a slow consumer before no more audio is sent; none is ever dropped.
+_CONGESTED = 256
+#: And before no more frames are received: what a server may still say of the audio in the window is far less.
+_EVENT_BOUND = 8 * _CONGESTED
 
 
 class Session:
@@ -97,28 +99,42 @@ class Session:
             ended = await stream.transcribe(self._source, self._queue.put)
         finally:
             await stream.aclose()
+        await self._queue.put(StreamEnded(ended.usage, ended.confidence))
         if not ended.complete:
             raise _context_full(stream.machine)
         if stream.source_error:
             raise stream.source_error
-        await self._queue.put(Done(Usage() + ended.usage, stream.machine.sent_s, ended.confidence))
+        sent_s, usage = stream.machine.sent_s, Usage() + ended.usage
+        await self._queue.put(Done(usage, sent_s, ended.confidence, complete=stream.source_ended))
 
     async def _open_stream(self) -> Stream:
-        """Return a stream whose server has accepted it; try again, for a while, where that can help."""
+        """Return a stream whose server has accepted it; try again where that can help. One deadline is for it all."""
         deadline_s = self._clock() + self._policy.retry_for_s
+        last: StreamError = ConnectFailed(
+            f"no server answered within {self._policy.retry_for_s:g} s",
+            hint="is the server up, and do firewalls let you through?",
+            timed_out=True,
+        )
         for attempt, delay_s in enumerate(backoff(self._uniform), start=2):
             try:
-                return await self._open_once()
+                async with asyncio.timeout(deadline_s - self._clock()):
+                    return await self._open_once()
+            except TimeoutError:
+                raise last from None
             except StreamError as exc:
-                late = self._clock() + delay_s > deadline_s
-                if late or not isinstance(verdict(exc), Retry):
+                last = exc
+                if self._clock() + delay_s > deadline_s or not isinstance(verdict(exc), Retry):
                     raise
                 await self._queue.put(Reconnecting(attempt, delay_s, exc.message))
             await asyncio.sleep(delay_s)
         raise AssertionError("the pauses never end")
 
+    def _congested(self) -> bool:
+        return self._queue.qsize() >= _CONGESTED
+
     async def _open_once(self) -> Stream:
-        stream = Stream(await self._connect(), Machine(self._model), self._policy, self._clock)
+        transport = await self._connect()
+        stream = Stream(transport, Machine(self._model), self._policy, self._clock, self._congested)
         try:
             await self._queue.put(await stream.ready())
         except BaseException:

@@ -15,6 +15,8 @@ from voxctl.realtime.messages import Unknown
 from voxctl.session.policy import Policy, SilenceTimer
 from voxctl.transport.base import Transport
 
+_CONGESTED_POLL_S = 0.05
+
 Emit = Callable[[Event], Awaitable[None]]
 
 _log = logging.getLogger(__name__)
@@ -23,7 +25,9 @@ _log = logging.getLogger(__name__)
 class Stream:
     """A transport and a machine joined. Every wait has a deadline of ``policy``; ``clock`` is in seconds.
 
-    ``source_error`` holds what ended the source early; the audio before it is transcribed all the same.
+    ``source_error`` holds what ended the source early; the audio before it is transcribed all the same. While
+    ``congested`` says that too many events wait for their reader, no audio is sent; frames are still received, as an
+    unread connection would be taken for a dead one.
     """
 
     def __init__(
@@ -32,9 +36,12 @@ class Stream:
         machine: Machine,
         policy: Policy,
         clock: Callable[[], float] = time.monotonic,
+        congested: Callable[[], bool] = lambda: False,
     ) -> None:
         self.machine = machine
         self.source_error: VoxError | None = None
+        self.source_ended = False
+        self._congested = congested
         self._transport = transport
         self._policy = policy
         self._clock = clock
@@ -42,6 +49,7 @@ class Stream:
         self._stopped = asyncio.Event()
         self._delivering = False
         self._window_s = 0.0
+        self._owed_s = 0.0
         self._ended: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
 
     async def ready(self) -> Opened:
@@ -52,6 +60,7 @@ class Stream:
                     for event in self.machine.receive(await self._transport.receive()):
                         if isinstance(event, Opened):
                             self._window_s = self.machine.facts.window_s
+                            self._owed_s = self.machine.facts.owed_s
                             return event
         except TimeoutError as exc:
             raise Stalled(
@@ -97,6 +106,7 @@ class Stream:
                     break
                 self.machine.feed(chunk.pcm)
                 await self._flush()
+            self.source_ended = not self._stopped.is_set()
         except StreamError:
             raise
         except VoxError as exc:
@@ -124,12 +134,15 @@ class Stream:
             while (early_s := started_s + chunk.end_s - self._clock()) > 0 and not self._stopped.is_set():
                 await self._pause(early_s)
             return
+        while self._congested() and not self._stopped.is_set():
+            await self._pause(_CONGESTED_POLL_S)
         length_s = chunk.end_s - chunk.start_s
         while self.machine.unacked_s + length_s > self._window_s and not self._stopped.is_set():
             moved = await self._pause(self._policy.widen_after_s)
             if not moved and not self.machine.n_deltas:
                 # A server may be configured with a longer delay than the model's usual one, and cannot say so.
                 self._window_s = max(self._window_s, self.machine.facts.widest_window_s)
+                self._owed_s = max(self._owed_s, self.machine.facts.max_delay_s + 1.0)
 
     async def _pause(self, at_most_s: float) -> bool:
         """Wait for a delta or a stop; return whether one came."""
@@ -187,7 +200,7 @@ class Stream:
         timer = SilenceTimer(self._clock())
         while True:
             await asyncio.sleep(min(0.25, policy.stall_s / 10))
-            owing = machine.phase is Phase.FINISHING or machine.unacked_s >= machine.facts.owed_s
+            owing = machine.phase is Phase.FINISHING or machine.unacked_s >= self._owed_s
             # While the consumer of our events is slow, the server's silence is ours.
             owed_s = timer.update(self._clock(), machine.n_deltas, owing and not self._delivering)
             limit_s = max(policy.stall_s, 3 * machine.facts.segment_s)
@@ -203,9 +216,10 @@ def _stalled(machine: Machine, owed_s: float) -> Stalled:
             f"the server went silent at {machine.acked_s:.1f} s of audio ({owed_s:.0f} s without an answer)",
             hint="look at the server's log; what was transcribed so far is kept.",
         )
+    guess = f"; {machine.model!r} was taken for a Voxtral model" if machine.facts.guessed else ""
     return Stalled(
         f"the server took audio for {owed_s:.0f} s and gave nothing back: it is full or stuck",
-        hint="wait for a free stream, or raise the server's --max-num-seqs.",
+        hint=f"wait for a free stream, or raise the server's --max-num-seqs{guess}.",
     )
 
 
