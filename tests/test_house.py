@@ -37,6 +37,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "soundfile": ("audio/",),
     "soxr": ("audio/",),
     "numpy": ("audio/",),
+    "av": ("audio/media.py",),
     "pocketsphinx": ("serving/",),
     "starlette": ("serving/",),
     "uvicorn": ("serving/",),
@@ -45,7 +46,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
 }
 
 #: Heavy packages that `voxctl --help` must not load.
-HEAVY = ("numpy", "soundfile", "soxr", "websockets", "boto3", "uvicorn", "starlette", "pocketsphinx", "rich.live")
+HEAVY = ("av", "numpy", "soundfile", "soxr", "websockets", "boto3", "uvicorn", "starlette", "pocketsphinx", "rich.live")
 
 MODULE_LINES = 250
 FUNCTION_LINES = 40
@@ -194,5 +195,5 @@ def test_the_order_of_the_error_classes_is_that_of_their_tree() -> None:
     }
     documented = [name for name in codes if name in (errors.__doc__ or "")]
     assert documented == list(codes), f"draw {set(codes) - set(documented)} in the tree of voxctl/errors.py"
-    order = [codes[name] for name in codes if name != "VoxError"]
+    order = [code for name, code in codes.items() if name != "VoxError" and code]  # 0 is no failure
     assert all(a <= b for a, b in pairwise(order)), "keep voxctl/errors.py in the order of exit codes"

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from voxctl.cli.app import main
+import sys
+
+
+def main() -> None:
+    """Run voxctl; a Ctrl-C while it is still loading ends it as quietly as a later one."""
+    try:
+        from voxctl.cli.app import main as run
+
+        run()
+    except KeyboardInterrupt:
+        sys.exit(130)
+
 
 if __name__ == "__main__":
     main()

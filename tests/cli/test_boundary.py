@@ -42,6 +42,7 @@ def failing(error: BaseException) -> typer.Typer:
         (errors.ServerFull("m", code="server_full", hint="h"), 4),
         (errors.AwsError("m", hint="h"), 5),
         (errors.Incomplete("m", hint="h"), 6),
+        (errors.OutputError("m", hint="h"), 6),
         (errors.Interrupted("m", hint="h"), 130),
         (KeyboardInterrupt(), 130),
     ],
@@ -50,8 +51,23 @@ def failing(error: BaseException) -> typer.Typer:
 def test_every_error_has_its_exit_code_and_its_two_lines(error: BaseException, code: int) -> None:
     result = CliRunner().invoke(failing(error), ["fail"])
     assert result.exit_code == code
-    expected = "error: m\n  try: h\n" if isinstance(error, errors.VoxError) else ""
+    if isinstance(error, KeyboardInterrupt):
+        expected = "interrupted\n"
+    else:
+        expected = "m\n  try: h\n" if isinstance(error, errors.Interrupted) else "error: m\n  try: h\n"
     assert result.stderr == expected and result.stdout == ""
+
+
+def test_a_reader_that_has_seen_enough_is_no_failure() -> None:
+    result = CliRunner().invoke(failing(errors.OutputClosed("m")), ["fail"])
+    assert (result.exit_code, result.stderr, result.stdout) == (0, "", "")
+
+
+def test_a_reader_that_has_seen_enough_hides_no_failure() -> None:
+    error = errors.OutputClosed("m")
+    error.__context__ = errors.Stalled("first", hint="h")
+    result = CliRunner().invoke(failing(error), ["fail"])
+    assert (result.exit_code, result.stderr) == (4, "error: first\n  try: h\n")
 
 
 def test_a_bug_keeps_its_traceback() -> None:

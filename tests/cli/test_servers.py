@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shlex
 import signal
 import socket
 import time
@@ -13,7 +14,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from tests.cli.program import CLIP, Program, run, shown_error, started
+from tests.cli.program import CLIP, REPOSITORY, VOXCTL, Program, run, shown_error, started
 from tests.fakes.lawful import LawfulServer
 from tests.fakes.sockets import raw_server
 
@@ -115,12 +116,34 @@ async def test_a_context_that_ends_is_said_and_the_text_is_kept() -> None:
     assert done.out.split() == [f"w{i}" for i in range(0, 40, 3)]
 
 
+async def test_a_failure_is_said_even_when_the_reader_has_gone() -> None:
+    async with LawfulServer(ends_after=40).on_a_port() as url:
+        line = f"{shlex.join(VOXCTL)} transcribe {shlex.quote(str(CLIP))} --url {url} --format json | true"
+        process = await asyncio.create_subprocess_exec(
+            "bash", "-o", "pipefail", "-c", line, stderr=asyncio.subprocess.PIPE, cwd=REPOSITORY
+        )
+        _, err = await asyncio.wait_for(process.communicate(), 30)
+    assert process.returncode == 4 and b"context ended" in err
+
+
+async def test_a_context_that_ends_does_not_stop_the_other_files() -> None:
+    async with LawfulServer(ends_after=40).on_a_port() as url:
+        done = await run("transcribe", CLIP, CLIP, "--url", url)
+    assert done.code == 4 and len(done.out.splitlines()) == 2 and done.err.count("context ended") == 2
+
+
+async def test_files_that_were_not_tried_are_said() -> None:
+    async with LawfulServer(silent_after=40).on_a_port() as url:
+        done = await run("transcribe", CLIP, CLIP, CLIP, "--url", url)
+    assert done.code == 4 and "2 more files were not tried" in done.err
+
+
 async def test_an_incomplete_document_is_written_and_says_so() -> None:
     async with LawfulServer(ends_after=40).on_a_port() as url:
         done = await run("transcribe", CLIP, "--url", url, "--format", "json")
     document = json.loads(done.out)
     assert done.code == 4 and document["complete"] is False and len(document["words"]) == 14
-    assert document["target"] == url
+    assert document["target"] == url and document["usage"]["completion_tokens"] == 40
 
 
 async def test_a_server_that_stops_answering_is_said_in_bounded_time() -> None:

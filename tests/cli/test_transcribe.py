@@ -8,6 +8,7 @@ import os
 import shlex
 import signal
 import subprocess
+import time
 from importlib import resources
 from itertools import pairwise
 from pathlib import Path
@@ -18,6 +19,7 @@ import pytest
 import soundfile
 
 from tests.cli.program import CLIP, REPOSITORY, VOXCTL, Run, run, shown_error, started
+from tests.fakes.lawful import LawfulServer
 
 WORDS = "had he married a more amiable woman"
 
@@ -131,9 +133,15 @@ async def test_bad_input_is_two_lines_and_exit_code_3(tmp_path: Path, kind: str,
     assert len(done.err.splitlines()) == 2 and done.took_s < 10
 
 
-async def test_a_bad_file_among_good_ones_is_found_before_anything_is_transcribed() -> None:
-    done = await run("transcribe", CLIP, "missing.wav")
-    assert done.code == 3 and done.out == "" and "missing.wav" in shown_error(done)[0]
+async def test_a_bad_file_among_good_ones_is_said_first_and_does_not_stop_them() -> None:
+    done = await run("transcribe", CLIP, "missing.wav", CLIP)
+    assert done.code == 3 and len(done.out.splitlines()) == 2
+    assert done.err.startswith("error: no such file: missing.wav\n  try: ")
+
+
+async def test_nothing_is_started_when_all_files_are_bad() -> None:
+    done = await run("transcribe", "missing.wav", "also-missing.wav", "--url", "ws://127.0.0.1:1")
+    assert done.code == 3 and done.out == "" and done.err.count("error: ") == 2
 
 
 async def test_a_bad_file_is_found_before_a_server_is_asked() -> None:
@@ -174,6 +182,7 @@ async def test_a_damaged_file_does_not_stop_the_others(tmp_path: Path) -> None:
     ("arguments", "words"),
     [
         (["--speed", "fast"], "--speed takes max"),
+        (["--url", "ws://a..b:80"], "ws://127.0.0.1:8000"),
         (["--speed", "0"], "--speed takes max"),
         (["--speed", "2", "--realtime"], "--realtime means"),
         (["--url", "ftp://x"], "ws://127.0.0.1:8000"),
@@ -206,16 +215,81 @@ async def test_ctrl_c_once_with_json_still_gives_a_whole_document() -> None:
         done = await program.end()
     document = json.loads(done.out)
     assert done.code == 130 and document["text"].startswith("had") and document["audio_s"] < 9
+    assert document["complete"] is False
 
 
 async def test_ctrl_c_twice_leaves_at_once() -> None:
-    async with started("transcribe", CLIP, "--realtime") as program:
-        await program.read_until("had")
+    # A server that never says done: there is nothing else that would end it soon.
+    async with (
+        LawfulServer(silent_after=20).on_a_port() as url,
+        started("transcribe", CLIP, "--url", url, "--realtime") as program,
+    ):
+        await program.read_until("w0")
         program.process.send_signal(signal.SIGINT)
         await program.say_until("finishing")
         program.process.send_signal(signal.SIGINT)
+        pressed_s = time.monotonic()
         done = await asyncio.wait_for(program.end(), 10)
     assert done.code == 130 and "Traceback" not in done.err
+    assert time.monotonic() - pressed_s < 3
+
+
+@pytest.mark.parametrize("wait_s", [0.6, 0.8, 3.0])
+async def test_ctrl_c_twice_leaves_though_nobody_reads_what_is_written(wait_s: float) -> None:
+    blocked, writing = os.pipe()
+    async with LawfulServer(speak=lambda i: " " + "x" * 5000).on_a_port() as url:
+        command = [*VOXCTL, "transcribe", str(CLIP), "--url", url]
+        process = await asyncio.create_subprocess_exec(
+            *command, stdin=subprocess.DEVNULL, stdout=writing, stderr=subprocess.DEVNULL, cwd=REPOSITORY
+        )
+        await asyncio.sleep(wait_s)  # from about 1 s on the pipe is full and the program hangs in its write
+        for _ in range(2):
+            process.send_signal(signal.SIGINT)
+            await asyncio.sleep(0.3)
+        # Where the first comes before any of our code runs, the second ends the interpreter by the signal itself.
+        assert await asyncio.wait_for(process.wait(), 8) in (130, -signal.SIGINT)
+    os.close(blocked)
+    os.close(writing)
+
+
+@pytest.mark.parametrize("after_s", [0.05, 0.15, 0.25, 0.4])
+async def test_ctrl_c_while_it_is_starting_shows_no_traceback_of_ours(after_s: float) -> None:
+    async with started("transcribe", CLIP, "--realtime") as program:
+        await asyncio.sleep(after_s)
+        program.process.send_signal(signal.SIGINT)
+        done = await asyncio.wait_for(program.end(), 10)
+    # Before Python runs any of our code it ends by the signal itself.
+    assert done.code in (130, -signal.SIGINT, 1)
+    assert done.code == 130 or "voxctl/cli" not in done.err
+
+
+def shell(command: str) -> subprocess.CompletedProcess[str]:
+    """Run a command line in which voxctl stands for this program."""
+    line = command.replace("voxctl", shlex.join(VOXCTL)).replace("CLIP", shlex.quote(str(CLIP)))
+    return subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=50, check=False, cwd=REPOSITORY)
+
+
+def test_a_full_disk_is_said_and_is_no_bug_of_ours() -> None:
+    for command in ("voxctl transcribe CLIP > /dev/full", "voxctl --help > /dev/full"):
+        done = shell(command)
+        assert done.returncode == 6 and "error: standard output cannot be written" in done.stderr, command
+        assert "Traceback" not in done.stderr
+
+
+def test_a_closed_stdout_is_said() -> None:
+    done = shell("voxctl transcribe CLIP >&-")
+    assert done.returncode == 6 and "standard output is closed" in done.stderr
+
+
+@pytest.mark.parametrize("redirection", ["2>&-", "2>/dev/full"])
+def test_a_closed_or_full_stderr_costs_no_word(redirection: str) -> None:
+    done = shell(f"voxctl transcribe CLIP {redirection}")
+    assert done.returncode == 0 and done.stdout.startswith(WORDS)
+
+
+def test_help_into_a_closed_pipe_ends_quietly() -> None:
+    done = shell('voxctl --help | head -c 1 > /dev/null; echo "${PIPESTATUS[0]}"')
+    assert done.stdout.strip() == "0" and done.stderr == ""
 
 
 async def test_ctrl_c_before_there_is_anything_to_keep_leaves() -> None:

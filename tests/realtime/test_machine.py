@@ -187,7 +187,7 @@ def test_words_that_come_in_the_final_text_only_are_kept() -> None:
     machine.receive(delta(" one"))
     events = machine.receive(done(" one two three", 23))
     assert "".join(e.text for e in events if isinstance(e, Words)) == " one two three"
-    assert [e.text for e in events if isinstance(e, Notice)][0].startswith("the last words")
+    assert next(e.text for e in events if isinstance(e, Notice)).startswith("the last words")
 
 
 def test_lost_deltas_are_noticed_by_the_servers_count() -> None:

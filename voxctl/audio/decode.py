@@ -3,46 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import stat
-import sys
-import tempfile
-import threading
-from collections.abc import AsyncGenerator, Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncGenerator
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import soundfile
-
 from voxctl.audio import faults
-from voxctl.audio.decoder import Decoder, Sequential
+from voxctl.audio.lanes import Lanes
+from voxctl.audio.opening import Opened
 from voxctl.audio.pcm import Chunk, Rechunker
-from voxctl.audio.pipe import Forward, PipeSource, Relay
-from voxctl.audio.sniff import HEAD_BYTES, endless, id3_tag_bytes, is_mp3, is_ogg, unsupported_container
-
-_UNRECOGNISED = 1  # libsndfile's SF_ERR_UNRECOGNISED_FORMAT
-_FILE_BLOCK_MS = 1000
+from voxctl.audio.raw import MOST_CHANNELS, RawFormat
+from voxctl.errors import UsageError
 
 
 class AudioFile:
-    """An open file or pipe. ``duration_s`` is ``None`` where nothing trustworthy states it: MP3, pipes, a WAV that
-    was never finished.
+    """An open file or pipe, or one channel of it.
+
+    ``n_channels`` is how many it has; ``channel``, counted from 1, is the one that ``chunks`` gives, ``None`` the mean
+    of all. ``duration_s`` is ``None`` where nothing trustworthy states it: MP3, pipes, a WAV that was never finished.
 
     Close it, or use it in ``with``: that ends a wait for a pipe and every thread of its own.
     """
 
-    def __init__(self, name: str, decoder: Decoder, source: PipeSource, resources: ExitStack) -> None:
-        self.name = name
-        self.duration_s = decoder.duration_s
-        self._decoder = decoder
-        self._source = source
-        self._resources = resources
-        self._one_at_a_time = threading.Lock()
+    def __init__(self, sound: Opened, channel: int | None, lanes: Lanes, lane: int) -> None:
+        self.name = sound.name
+        self.duration_s = sound.duration_s
+        self.n_channels = sound.n_channels
+        self.channel = channel
+        self._lanes = lanes
+        self._lane = lane
         self._given_out = False
-        self._closed = False
 
     def __enter__(self) -> Self:
         return self
@@ -61,154 +52,69 @@ class AudioFile:
         if self._given_out:
             raise RuntimeError("the chunks of an audio file can be taken once")
         self._given_out = True
+        loop, lanes = asyncio.get_running_loop(), self._lanes
         try:
-            while (batch := await asyncio.to_thread(self._next_batch)) is not None:
+            while (batch := await loop.run_in_executor(lanes.threads, lanes.next_batch, self._lane)) is not None:
                 for chunk in batch:
                     yield chunk
         finally:
             # A cancelled consumer leaves the worker thread behind, perhaps waiting for a pipe nobody feeds.
-            self._source.stop()
+            lanes.give_up(self._lane)
 
     def close(self) -> None:
         """Let go of the file; may be called twice, and from any thread."""
-        self._source.stop()
-        with self._one_at_a_time:
-            if not self._closed:
-                self._closed = True
-                self._resources.close()
-
-    def _next_batch(self) -> list[Chunk] | None:
-        with self._one_at_a_time:
-            return None if self._closed else self._decoder.next_chunks()
+        self._lanes.close(self._lane)
 
 
-def open_audio(path: str | Path, *, chunk_ms: int = 80) -> AudioFile:
+def open_audio(
+    path: str | Path, *, chunk_ms: int = 80, raw: RawFormat | None = None, channel: int | None = None
+) -> AudioFile:
     """Open a file, ``"-"`` for standard input, or a named pipe, and decode its beginning.
 
-    Everything libsndfile reads is read: WAV, RF64, W64, AIFF, CAF, AU, FLAC, Ogg (Vorbis, Opus), MP3. A pipe is
-    decoded while it is still being written, in all of these formats; only the rare one whose sound comes before its
-    description (AIFF can) is first copied to a temporary file, to its end.
+    Everything libsndfile reads is read: WAV, RF64, W64, AIFF, CAF, AU, FLAC, Ogg (Vorbis, Opus), MP3. With PyAV
+    installed also M4A, AAC, WebM, WMA, AMR and the sound of a video. With ``raw``, the bytes are sound without a
+    header. A pipe is decoded while it is still being written, in all of these formats; only what describes its sound
+    after it (M4A and video as most programs write them, some AIFF) is first copied to a temporary file, to its end.
+
+    ``channel``, counted from 1, takes that one alone; without it the channels are averaged.
 
     For a pipe this waits until the beginning has arrived, so call it before the event loop starts: there, Ctrl-C
     ends the wait.
 
-    Raises ``AudioError`` for all that can be known from the beginning, ``UsageError`` for a ``chunk_ms`` out of range.
+    Raises ``AudioError`` for all that can be known from the beginning, ``UsageError`` for numbers out of range.
     """
-    rechunk = Rechunker(chunk_ms)
-    is_stdin = str(path) == "-"
-    name = faults.STDIN_NAME if is_stdin else faults.display_name(path)
+    Rechunker(chunk_ms)  # the one place that knows which lengths are possible
+    if channel is not None and (channel < 1 or (raw is not None and channel > raw.n_channels)):
+        n_channels = 1 if raw is None else raw.n_channels
+        raise UsageError(f"there is no channel {channel}", hint=_WHICH[n_channels > 1].format(n_channels))
     with ExitStack() as resources:
-        fd = _stdin_fd() if is_stdin else _file_fd(path, name)
-        resources.callback(os.close, fd)
-        is_file = _is_plain_file(fd, name)
-        source = PipeSource(fd)
-        resources.callback(source.close)
-
-        def opened() -> Decoder:
-            return _decoder(name, fd, source, is_file, rechunk, resources)
-
-        decoder = opened() if is_file else _interruptibly(opened, source)
-        return AudioFile(name, decoder, source, resources.pop_all())
+        sound = Opened(path, raw, resources)
+        if channel is not None and channel > sound.n_channels:
+            raise faults.no_such_channel(sound.name, channel, sound.n_channels)
+        return _as_files(sound, [channel], chunk_ms, resources)[0]
 
 
-def _file_fd(path: str | Path, name: str) -> int:
-    try:
-        return os.open(path, os.O_RDONLY | os.O_NOCTTY)
-    except (OSError, ValueError) as exc:  # ValueError: a NUL in the name
-        raise faults.not_opened(name, exc) from exc
+_WHICH = ("channels are counted from 1", "choose 1 to {}: channels are counted from 1")
 
 
-def _stdin_fd() -> int:
-    try:
-        if sys.stdin is None:
-            raise OSError("closed")
-        return os.dup(sys.stdin.fileno())
-    except (OSError, ValueError) as exc:
-        raise faults.nothing_piped(faults.STDIN_NAME, closed=True) from exc
+def open_channels(path: str | Path, *, chunk_ms: int = 80, raw: RawFormat | None = None) -> list[AudioFile]:
+    """Open as ``open_audio`` does, once, and return every channel as a file of its own: both sides of a call.
 
-
-def _is_plain_file(fd: int, name: str) -> bool:
-    status = os.fstat(fd)
-    if stat.S_ISDIR(status.st_mode):
-        raise faults.a_folder(name)
-    if os.isatty(fd):
-        raise faults.nothing_piped(name)
-    return stat.S_ISREG(status.st_mode)
-
-
-def _interruptibly(work: Callable[[], Decoder], source: PipeSource) -> Decoder:
-    """Do the work in a thread, so that Ctrl-C interrupts the wait here and not libsndfile in the middle of a call."""
-    with ThreadPoolExecutor(1, "voxctl-open") as pool:
-        future = pool.submit(work)
-        try:
-            return future.result()
-        finally:
-            if not future.done():
-                source.stop()
-
-
-def _decoder(
-    name: str, fd: int, source: PipeSource, is_file: bool, rechunk: Rechunker, resources: ExitStack
-) -> Decoder:
-    start = os.lseek(fd, 0, os.SEEK_CUR) if is_file else 0
-    head = _head(source, name)
-    block_ms = _FILE_BLOCK_MS if is_file else rechunk.chunk_ms
-    try:
-        if is_mp3(head) or (is_ogg(head) and not is_file):
-            sound = _relayed(source, resources)
-        elif is_file and endless(head) == head:
-            os.lseek(fd, start, os.SEEK_SET)
-            sound = Sequential(fd, closefd=False)
-        else:
-            sound = _forward(source, head, resources)
-    except soundfile.LibsndfileError as exc:
-        known = exc.code != _UNRECOGNISED and not is_mp3(head)
-        raise (faults.damaged_header(name, exc.error_string) if known else faults.not_audio(name)) from exc
-    resources.callback(sound.close)
-    decoder = Decoder(sound, name, source, rechunk, block_ms=block_ms, length_known=is_file)
-    decoder.decode_beginning()
-    return decoder
-
-
-def _head(source: PipeSource, name: str) -> bytes:
-    """Return the first bytes that are not an ID3 tag: libsndfile does not find its way past a long one in a pipe."""
-    head = source.peek(HEAD_BYTES)
-    if not head:
-        raise faults.damaged(name, 0.0, str(source.failure)) if source.failure else faults.empty(name)
-    while n_bytes := id3_tag_bytes(head):
-        source.skip(n_bytes)
-        head = source.peek(HEAD_BYTES)
-    if container := unsupported_container(head):
-        raise faults.unsupported(name, container)
-    return head
-
-
-def _relayed(source: PipeSource, resources: ExitStack) -> Sequential:
-    """Open through a real pipe: MP3 even from a file.
-
-    Opened as a file, an MP3 of varying bit rate and without a Xing header ends early: libsndfile believes the length
-    that it guessed from the first bit rate.
+    Take the chunks of all of them at the same time: the input is read once, and the fastest reader waits as soon as it
+    is ``lanes.WINDOW_MS`` (30 s, 1 MB a channel) ahead of the slowest. Closing one, or leaving its chunks, takes it out
+    of that account; one that is neither read nor closed holds up the others. The last to be closed closes the input.
     """
-    relay = Relay(source)
-    resources.callback(relay.close)
-    return Sequential(relay.read_fd, closefd=False)
+    Rechunker(chunk_ms)
+    with ExitStack() as resources:
+        sound = Opened(path, raw, resources)
+        if sound.n_channels > MOST_CHANNELS:
+            raise faults.too_many_channels(sound.name, sound.n_channels, MOST_CHANNELS)
+        return _as_files(sound, range(1, sound.n_channels + 1), chunk_ms, resources)
 
 
-def _forward(source: PipeSource, head: bytes, resources: ExitStack) -> Sequential:
-    source.replace_head(head, endless(head))
-    forward = Forward(source)
-    try:
-        sound = Sequential(forward)
-    except soundfile.LibsndfileError as exc:
-        if exc.code == _UNRECOGNISED:
-            raise
-    else:
-        forward.settle()
-        return sound
-    try:
-        file = resources.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - lives as long as the sound
-        forward.spool_to(file)
-    except OSError as exc:
-        raise faults.no_room(exc) from exc
-    file.seek(0)
-    return Sequential(file.fileno(), closefd=False)
+def _as_files(
+    sound: Opened, channels: list[int | None] | range, chunk_ms: int, resources: ExitStack
+) -> list[AudioFile]:
+    decoder = sound.decoder(channels, chunk_ms)
+    lanes = Lanes(decoder, sound.source, resources.pop_all(), n_lanes=len(channels), chunk_ms=chunk_ms)
+    return [AudioFile(sound, channel, lanes, lane) for lane, channel in enumerate(channels)]

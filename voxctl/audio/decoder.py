@@ -1,9 +1,9 @@
-"""Pulls blocks out of libsndfile and turns them into chunks; synchronous, for one thread at a time."""
+"""Pulls blocks out of an open sound and turns them into chunks; synchronous, for one thread at a time."""
 
 from __future__ import annotations
 
-import numpy as np
-import soundfile
+from collections.abc import Sequence
+from typing import Protocol
 
 from voxctl.audio import faults
 from voxctl.audio.pcm import Chunk, Rechunker, to_pcm16
@@ -13,64 +13,75 @@ from voxctl.errors import AudioError
 
 _RATES_HZ = range(1_000, 1_000_001)
 _MOST_BLOCK_SAMPLES = 1 << 20
-# Some formats state "unknown" as an impossible number of frames.
-_MOST_FRAMES = 1 << 40
-# No decoder makes this value, so it marks what a failed read left alone.
-_UNTOUCHED = np.finfo(np.float32).min
 
 
-class Sequential(soundfile.SoundFile):  # type: ignore[misc]  # soundfile says nothing of its types
-    """A sound file that is only ever read forward.
+class Sound(Protocol):
+    """Something that is decoded block by block, strictly forward.
 
-    soundfile seeks to where it already is after each read of a seekable file; in an MP3 that drops the decoder's
-    memory of the last block, and every block begins with a click.
+    ``duration_s`` is ``None`` where nothing trustworthy states it; ``failure`` (why, and the foreign error) is set
+    when a ``read`` returned the last there is because decoding broke off.
     """
 
-    def seekable(self) -> bool:
-        """Say no, so that soundfile does not seek."""
-        return False
+    rate_hz: int
+    n_channels: int
+    duration_s: float | None
+    failure: tuple[str, Exception] | None
+
+    def read(self, n_frames: int) -> Samples:
+        """Return about ``n_frames``, shaped (frames, channels); empty at the end."""
+
+    def close(self) -> None:
+        """Let go of it."""
+
+
+class _Lane:
+    """One row of chunks out of the sound: one channel (counted from 1), or the mean of all (``None``)."""
+
+    def __init__(self, sound: Sound, channel: int | None, chunk_ms: int) -> None:
+        self._column = slice(None) if channel is None else slice(channel - 1, channel)
+        self._resample = ResampleStream(sound.rate_hz, sound.n_channels if channel is None else 1)
+        self._rechunk = Rechunker(chunk_ms)
+
+    def feed(self, block: Samples) -> list[Chunk]:
+        return self._rechunk.feed(to_pcm16(self._resample.feed(block[:, self._column])))
+
+    def finish(self) -> list[Chunk]:
+        return self._rechunk.feed(to_pcm16(self._resample.finish())) + self._rechunk.finish()
 
 
 class Decoder:
-    """The chunks of an open sound, batch by batch. ``duration_s`` is ``None`` where its header cannot be trusted."""
+    """The chunks of an open sound, batch by batch: one list for each of ``channels``, all of the same length."""
 
     def __init__(
         self,
-        sound: Sequential,
+        sound: Sound,
         name: str,
         source: PipeSource,
-        rechunk: Rechunker,
+        channels: Sequence[int | None],
         *,
+        chunk_ms: int,
         block_ms: int,
-        length_known: bool,
     ) -> None:
-        self._rate_hz: int = sound.samplerate
-        if self._rate_hz not in _RATES_HZ:
-            raise faults.odd_rate(name, self._rate_hz)
-        self.duration_s: float | None = None
-        if length_known and sound.format != "MP3" and 0 < sound.frames < _MOST_FRAMES:
-            self.duration_s = sound.frames / self._rate_hz
-        n_frames = min(self._rate_hz * block_ms // 1000, _MOST_BLOCK_SAMPLES // sound.channels)
-        self._block = np.empty((max(1, n_frames), sound.channels), np.float32)
+        if sound.rate_hz not in _RATES_HZ:
+            raise faults.odd_rate(name, sound.rate_hz)
+        self._n_block_frames = max(1, min(sound.rate_hz * block_ms // 1000, _MOST_BLOCK_SAMPLES // sound.n_channels))
         self._sound = sound
         self._name = name
         self._source = source
-        self._resample = ResampleStream(self._rate_hz, sound.channels)
-        self._rechunk = rechunk
+        self._lanes = [_Lane(sound, channel, chunk_ms) for channel in channels]
         self._n_frames_read = 0
-        self._beginning: list[Chunk] = []
+        self._beginning: list[list[Chunk]] = []
         self._failure: AudioError | None = None
         self._ended = False
 
     def decode_beginning(self) -> None:
         """Decode until there is a first chunk, for ``next_chunks`` to give; raise ``AudioError`` if there is none."""
-        while not self._beginning and not self._ended:
-            self._beginning = self._decoded()
-        if not self._beginning:
+        self._beginning = self._decoded()
+        if not self._beginning[0]:
             raise self._failure or faults.no_sound(self._name)
 
-    def next_chunks(self) -> list[Chunk] | None:
-        """Return the next chunks, perhaps none yet, or ``None`` at the end; raise what ended the sound too early."""
+    def next_chunks(self) -> list[list[Chunk]] | None:
+        """Return the next chunks of every lane, or ``None`` at the end; raise what ended the sound too early."""
         if self._beginning:
             batch, self._beginning = self._beginning, []
             return batch
@@ -80,30 +91,29 @@ class Decoder:
             raise self._failure
         return None
 
-    def _decoded(self) -> list[Chunk]:
-        block = self._read()
-        self._n_frames_read += len(block)
-        chunks = self._rechunk.feed(to_pcm16(self._resample.feed(block))) if len(block) else []
+    def _decoded(self) -> list[list[Chunk]]:
+        """Decode until every lane has a chunk; none only at the end."""
+        chunks: list[list[Chunk]] = [[] for _ in self._lanes]
+        while not self._ended and not chunks[0]:
+            block = self._read()
+            if len(block):
+                chunks = [lane.feed(block) for lane in self._lanes]
         if self._ended and self._n_frames_read:
-            chunks += self._rechunk.feed(to_pcm16(self._resample.finish())) + self._rechunk.finish()
+            chunks = [before + lane.finish() for before, lane in zip(chunks, self._lanes, strict=True)]
         return chunks
 
     def _read(self) -> Samples:
-        self._block.fill(_UNTOUCHED)
-        try:
-            block: Samples = self._sound.read(out=self._block)
-        except soundfile.LibsndfileError as exc:
-            # soundfile does not tell how much was read before the failure, so it is counted.
-            touched = np.flatnonzero((self._block != _UNTOUCHED).any(axis=1))
-            block = self._block[: touched[-1] + 1 if len(touched) else 0]
-            self._fail(len(block), exc.error_string, exc)
-        else:
-            self._ended = not len(block)
-            if self._ended and self._source.failure is not None:
-                self._fail(0, str(self._source.failure.strerror), self._source.failure)
+        block = self._sound.read(self._n_block_frames)
+        self._n_frames_read += len(block)
+        if self._sound.failure is not None:
+            self._fail(*self._sound.failure)
+        elif not len(block):
+            self._ended = True
+            if self._source.failure is not None:
+                self._fail(str(self._source.failure.strerror), self._source.failure)
         return block
 
-    def _fail(self, n_frames: int, why: str, cause: Exception) -> None:
+    def _fail(self, why: str, cause: Exception) -> None:
         self._ended = True
-        self._failure = faults.damaged(self._name, (self._n_frames_read + n_frames) / self._rate_hz, why)
+        self._failure = faults.damaged(self._name, self._n_frames_read / self._sound.rate_hz, why)
         self._failure.__cause__ = cause

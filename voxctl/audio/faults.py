@@ -11,6 +11,7 @@ from voxctl.errors import AudioError
 STDIN_NAME = "standard input"
 _PIPE_HINT = "pipe sound in: ffmpeg -i talk.m4a -f wav - | voxctl transcribe -"
 _READABLE = "WAV, FLAC, MP3, Ogg, AIFF and CAF can be read"
+_INSTALL = "type: pip install 'voxctl[media]'"
 
 
 def display_name(path: str | Path) -> str:
@@ -77,9 +78,58 @@ def no_sound(name: str) -> AudioError:
     return AudioError(f"{name} has a header but no sound in it", hint="record or copy it again")
 
 
-def unsupported(name: str, container: str) -> AudioError:
-    """Say that the container is a known one that is not supported yet."""
-    return AudioError(f"{name} is {container}, a format not supported yet", hint=_conversion(name))
+def media_not_loaded(name: str, container: str, why: ImportError) -> AudioError:
+    """Say that this container needs PyAV, and that it is not installed or does not load."""
+    if isinstance(why, ModuleNotFoundError) and why.name == "av":
+        return AudioError(
+            f"{name} is {container}, which needs PyAV to be read", hint=f"{_INSTALL}; or {_conversion(name)}"
+        )
+    return AudioError(
+        f"{name} is {container}, and PyAV, which reads it, does not load: {_one_line(str(why))}",
+        hint=f"install it again: pip install --force-reinstall av; or {_conversion(name)}",
+    )
+
+
+def no_audio_track(name: str, container: str) -> AudioError:
+    """Say that a video is silent."""
+    return AudioError(f"{name} is {container} without an audio track", hint="name a file in which somebody speaks")
+
+
+def no_decoder(name: str, container: str) -> AudioError:
+    """Say that the container is fine and nothing decodes what is in it."""
+    return AudioError(
+        f"{name} is {container} with sound in a codec that cannot be decoded",
+        hint="protected files can only be played by the program they were bought for; export it as WAV or MP3",
+    )
+
+
+def not_raw(name: str, container: str) -> AudioError:
+    """Say that what was called raw has a header; its bytes as samples would be a burst of noise."""
+    return AudioError(
+        f"{name} is not raw sound: it begins with the header of {container}",
+        hint="leave --raw out; the header says what --encoding, --rate and --channels would",
+    )
+
+
+def less_than_a_sample(name: str, n_bytes: int) -> AudioError:
+    """Say that raw sound ended within its first sample."""
+    return AudioError(f"{name} holds {n_bytes} bytes, not one whole sample", hint="record or copy it again")
+
+
+def no_such_channel(name: str, channel: int, n_channels: int) -> AudioError:
+    """Say how many channels there are."""
+    if n_channels == 1:
+        return AudioError(f"{name} has no channel {channel}: it is mono", hint="leave --channel out")
+    return AudioError(
+        f"{name} has no channel {channel}: it has {n_channels}", hint=f"choose 1 to {n_channels}; 1 is the left one"
+    )
+
+
+def too_many_channels(name: str, n_channels: int, most: int) -> AudioError:
+    """Say that nobody transcribes so many channels apart."""
+    return AudioError(
+        f"{name} has {n_channels} channels; at most {most} can be told apart", hint="take one of them: --channel 1"
+    )
 
 
 def not_audio(name: str) -> AudioError:

@@ -56,8 +56,9 @@ def to_pcm16(samples: NDArray[np.float32]) -> bytes:
     """
     import numpy as np
 
-    scaled = np.rint(np.nan_to_num(samples, nan=0.0).astype(np.float64) * 32768.0)
-    return np.clip(scaled, -32768, 32767).astype("<i2").tobytes()
+    scaled = np.rint(np.multiply(samples, 32768.0, dtype=np.float64))
+    scaled[np.isnan(scaled)] = 0.0
+    return np.minimum(np.maximum(scaled, -32768.0), 32767.0).astype("<i2").tobytes()
 
 
 class Rechunker:

@@ -67,6 +67,12 @@ class PipeSource:
         while n_bytes > 0 and (data := self.read(min(n_bytes, _READ_BYTES))):
             n_bytes -= len(data)
 
+    def copy_to(self, file: IO[bytes]) -> None:
+        """Write everything up to the end to a file."""
+        while data := self.read():
+            file.write(data)
+        file.flush()
+
     def stop(self) -> None:
         """End every wait, now and later; what was not read is given up."""
         if not self._stopped:
@@ -128,9 +134,7 @@ class Forward:
     def spool_to(self, file: IO[bytes]) -> None:
         """Write the whole stream, from its first byte to its last, to a file; only before ``settle``."""
         file.write(self._kept)
-        while data := self._source.read():
-            file.write(data)
-        file.flush()
+        self._source.copy_to(file)
 
     def _forget(self) -> None:
         n_behind = min(self._at - self._kept_from, len(self._kept))

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass
+
+from voxctl.audio.pipe import PipeSource
 
 # Enough for every signature below; a pipe that ends before that holds no sound.
 HEAD_BYTES = 16
@@ -12,28 +15,92 @@ HEAD_BYTES = 16
 _SIZES_UNKNOWN = (range(37), range(0x7FFF_F000, 0x8000_0100), range(0xFFFF_F000, 0x1_0000_0000))
 _ENDLESS_BYTES = 1 << 49
 
-_UNSUPPORTED: tuple[tuple[int, bytes, str], ...] = (
-    (4, b"ftyp", "MP4/M4A"),
-    (4, b"moov", "QuickTime"),
-    (4, b"mdat", "QuickTime"),
-    (0, b"\x1aE\xdf\xa3", "WebM/Matroska"),
-    (0, b"0&\xb2u\x8ef\xcf\x11", "WMA/ASF"),
-    (0, b"#!AMR", "AMR"),
-    (0, b"ADIF", "AAC"),
-    (0, b"\xff\xf1", "AAC"),
-    (0, b"\xff\xf9", "AAC"),
-    (0, b"wvpk", "WavPack"),
-    (0, b"MAC ", "Monkey's Audio"),
-    (0, b"FLV\x01", "Flash video"),
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A format that libsndfile does not read: what people call it, and what FFmpeg calls the part that reads it.
+
+    ``needs_the_end``: it is only decoded from a file, never from a pipe.
+    """
+
+    label: str
+    demuxer: str
+    states_duration: bool = False
+    needs_the_end: bool = False
+
+
+_MP4 = Container("MP4/M4A", "mov", states_duration=True)
+_QUICKTIME = Container("QuickTime", "mov", states_duration=True)
+_AAC = Container("AAC", "aac")
+
+_MEDIA: tuple[tuple[int, bytes, Container], ...] = (
+    (4, b"ftyp", _MP4),
+    (4, b"moov", _QUICKTIME),
+    (4, b"mdat", _QUICKTIME),
+    (4, b"wide", _QUICKTIME),
+    (0, b"\x1aE\xdf\xa3", Container("WebM/Matroska", "matroska", states_duration=True)),
+    (0, b"0&\xb2u\x8ef\xcf\x11", Container("WMA/ASF", "asf", states_duration=True)),
+    (0, b"#!AMR", Container("AMR", "amr")),
+    (0, b"ADIF", _AAC),
+    (0, b"\xff\xf1", _AAC),
+    (0, b"\xff\xf9", _AAC),
+    (0, b"wvpk", Container("WavPack", "wv", states_duration=True, needs_the_end=True)),
+    (0, b"MAC ", Container("Monkey's Audio", "ape", states_duration=True, needs_the_end=True)),
+    (0, b"FLV\x01", Container("Flash video", "flv")),
+    (8, b"AVI ", Container("AVI", "avi", states_duration=True)),
+    (0, b"\0\0\x01\xba", Container("MPEG video", "mpeg")),
 )
 
+# Four bytes at least: sound without a header can begin with any two, and telephones' silence does begin with \xff\xff.
+_WITH_HEADER: tuple[tuple[bytes, str], ...] = (
+    (b"RIFF", "WAV"),
+    (b"RF64", "WAV"),
+    (b"riff", "W64"),
+    (b"FORM", "AIFF"),
+    (b"caff", "CAF"),
+    (b".snd", "AU"),
+    (b"fLaC", "FLAC"),
+    (b"OggS", "Ogg"),
+    (b"ID3\x02", "MP3"),
+    (b"ID3\x03", "MP3"),
+    (b"ID3\x04", "MP3"),
+)
 
-def unsupported_container(head: bytes) -> str | None:
-    """Name the container when it is a known one that cannot be decoded here, such as M4A; ``None`` otherwise."""
-    for at, magic, name in _UNSUPPORTED:
+# An MP4 that is meant to be streamed names its tracks within so many bytes; what comes before is small.
+_LONGEST_WAY_TO_THE_INDEX = 1 << 16
+
+
+def media_container(head: bytes) -> Container | None:
+    """Name the container when it is a known one that libsndfile does not read, such as M4A; ``None`` otherwise."""
+    for at, magic, container in _MEDIA:
         if head[at : at + len(magic)] == magic:
-            return name
+            return container
     return None
+
+
+def container_with_header(head: bytes) -> str | None:
+    """Name the format of what was said to have no header, if it begins with one that cannot be chance."""
+    for magic, name in _WITH_HEADER:
+        if head.startswith(magic):
+            return name
+    for at, magic, container in _MEDIA:
+        if len(magic) >= 4 and head[at : at + len(magic)] == magic:
+            return container.label
+    return None
+
+
+def index_comes_last(source: PipeSource) -> bool:
+    """Say whether an MP4 has its sound before the index without which it cannot be decoded; most programs do that."""
+    at = 0
+    while at < _LONGEST_WAY_TO_THE_INDEX:
+        box = source.peek(at + 8)[at:]
+        if len(box) < 8 or box[4:] == b"moov":
+            return False
+        n_bytes = int.from_bytes(box[:4])
+        if box[4:] == b"mdat" or n_bytes < 8:
+            return True
+        at += n_bytes
+    return True
 
 
 def id3_tag_bytes(head: bytes) -> int:

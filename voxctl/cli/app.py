@@ -2,35 +2,74 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from voxctl._version import __version__
-from voxctl.errors import Interrupted, VoxError
+from voxctl.errors import Interrupted, OutputError, VoxError
 from voxctl.ui.plain import show_error
+from voxctl.ui.streams import renamed, weather
 
 
 class ErrorBoundary(TyperGroup):
-    """Turns every ``VoxError`` into two lines and its exit code; anything else is a bug and keeps its traceback."""
+    """Turns every ``VoxError`` into its lines and its exit code; anything else is a bug and keeps its traceback."""
 
     def invoke(self, ctx: Any) -> Any:  # the true type is private to typer
         """Run the command."""
-        try:
+        with _boundary():
             return super().invoke(ctx)
-        except VoxError as exc:
-            show_error(exc, sys.stderr)
-            raise typer.Exit(exc.exit_code) from exc
-        except KeyboardInterrupt as exc:
-            raise typer.Exit(Interrupted.exit_code) from exc
-        except BrokenPipeError as exc:
-            # Whoever read our output has seen enough (`| head`). Keep the interpreter from flushing into it at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        """Read the command line; ``--help`` and ``--version`` write here."""
+        with _boundary():
+            try:
+                return super().make_context(*args, **kwargs)
+            except OSError as exc:
+                raise renamed(exc) from exc
+
+
+@contextlib.contextmanager
+def _boundary() -> Iterator[None]:
+    try:
+        yield
+    except VoxError as exc:
+        shown = _told(exc)
+        if isinstance(exc, OutputError):
+            _let_go_of_stdout()
+        if shown is not None:
+            show_error(shown, weather(sys.stderr))
+        raise typer.Exit(shown.exit_code if shown else exc.exit_code) from exc
+    except SystemExit as exc:
+        if isinstance(exc.__context__, BrokenPipeError):  # how Rich leaves when its reader has gone
             raise typer.Exit(0) from exc
+        raise
+    except KeyboardInterrupt as exc:
+        show_error(Interrupted("interrupted"), weather(sys.stderr))
+        raise typer.Exit(Interrupted.exit_code) from exc
+
+
+def _told(error: VoxError) -> VoxError | None:
+    """Return what a person must hear of: a reader that went away hides no failure that came before it."""
+    told: BaseException | None = error
+    while told is not None:
+        if isinstance(told, VoxError) and told.exit_code:
+            return told
+        told = told.__context__
+    return None
+
+
+def _let_go_of_stdout() -> None:
+    """Keep the interpreter from flushing, at its exit, into what cannot be written."""
+    if sys.stdout is not None:
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 app = typer.Typer(
@@ -40,7 +79,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Real-time speech transcription you run yourself: on a laptop, on a GPU, on SageMaker.",
     epilog="Exit codes: 0 done, 1 a bug of ours, 2 usage, 3 audio input, 4 stream or server, 5 AWS, "
-    "6 incomplete but saved, 130 interrupted.",
+    "6 incomplete, 130 interrupted.",
 )
 
 
@@ -53,7 +92,7 @@ def _version(asked: bool) -> None:
 @app.callback()
 def _options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+        bool, typer.Option("--version", "-V", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
     pass
@@ -76,7 +115,7 @@ def main() -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     # The library logs and shows nothing; what it warns of is for the person at the terminal.
-    warnings = logging.StreamHandler()
+    warnings = logging.StreamHandler(weather(sys.stderr))
     warnings.setLevel(logging.WARNING)
     logging.getLogger("voxctl").addHandler(warnings)
     app(prog_name="voxctl")

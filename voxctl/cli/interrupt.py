@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
+import threading
 from collections.abc import Callable, Coroutine, Iterator
+from types import FrameType
 from typing import Any
 
 from voxctl.errors import Interrupted
 
 #: Service managers say SIGTERM where a person presses Ctrl-C.
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+#: How long leaving at once may take.
+_LEAVE_S = 3.0
 
 
 class Interrupts:
@@ -26,6 +31,8 @@ class Interrupts:
         self._finish: Callable[[], bool] | None = None
         self._message = ""
         self._task = asyncio.current_task()
+        self._loop = asyncio.get_running_loop()
+        self._n_received = 0
 
     @contextlib.contextmanager
     def ending(self, finish: Callable[[], bool], message: str) -> Iterator[None]:
@@ -36,13 +43,37 @@ class Interrupts:
         finally:
             self._finish = None
 
-    def press(self) -> None:
-        """Take one Ctrl-C."""
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[None]:
+        """Take the signals over while open."""
+        before = [(number, signal.signal(number, self._receive)) for number in _SIGNALS]
+        try:
+            yield
+        finally:
+            for number, handler in before:
+                signal.signal(number, handler)
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        # Python runs this even while the event loop hangs in a write that nobody reads (`| less`, Ctrl-S).
+        self._n_received += 1
+        if self._n_received > 1:
+            _leave_soon()
+        self._loop.call_soon_threadsafe(self._press)
+
+    def _press(self) -> None:
         first, self.pressed = not self.pressed, True
         if first and self._finish is not None and self._finish():
             self._say(f"{self._message}; Ctrl-C again leaves at once")
         elif self._task is not None:
             self._task.cancel()
+            _leave_soon()
+
+
+def _leave_soon() -> None:
+    """Leave within ``_LEAVE_S`` even if what is left hangs: in a write, or on a name server that does not answer."""
+    leaving = threading.Timer(_LEAVE_S, os._exit, [Interrupted.exit_code])
+    leaving.daemon = True
+    leaving.start()
 
 
 def run_interruptible(main: Callable[[Interrupts], Coroutine[Any, Any, None]], say: Callable[[str], None]) -> bool:
@@ -53,14 +84,11 @@ def run_interruptible(main: Callable[[Interrupts], Coroutine[Any, Any, None]], s
 
 async def _guarded(main: Callable[[Interrupts], Coroutine[Any, Any, None]], say: Callable[[str], None]) -> bool:
     interrupts = Interrupts(say)
-    loop = asyncio.get_running_loop()
-    for number in _SIGNALS:
-        loop.add_signal_handler(number, interrupts.press)
-    try:
-        await main(interrupts)
-    except asyncio.CancelledError as exc:
-        raise Interrupted("interrupted") from exc
-    finally:
-        for number in _SIGNALS:
-            loop.remove_signal_handler(number)
+    with interrupts.listening():
+        try:
+            await main(interrupts)
+        except asyncio.CancelledError as exc:
+            if not interrupts.pressed:
+                raise
+            raise Interrupted("interrupted") from exc
     return interrupts.pressed

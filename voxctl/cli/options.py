@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
+from voxctl.audio.raw import Encoding, RawFormat
 from voxctl.errors import UsageError
+from voxctl.transcript.export import Format
 
 UrlOpt = Annotated[
     str | None,
@@ -44,6 +46,42 @@ CaBundleOpt = Annotated[
         "--ca-bundle", envvar="VOXCTL_CA_BUNDLE", metavar="PEM", help="Certificates to trust instead of the system's."
     ),
 ]
+FilesArg = Annotated[
+    list[str], typer.Argument(metavar="FILE", show_default=False, help="Audio files; - is standard input.")
+]
+SpeedOpt = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PACE",
+        help="max: as fast as the server transcribes (the default); or a multiple of real time: 1, 4 …",
+    ),
+]
+RealtimeOpt = Annotated[bool, typer.Option("--realtime", help="Play files at the pace of speech: --speed 1.")]
+ChunkOpt = Annotated[int, typer.Option(min=10, max=1000, help="Length of the chunks sent, in milliseconds.")]
+FormatOpt = Annotated[
+    Format,
+    typer.Option("--format", help="txt: words as they are committed. The others: a document a file, at its end."),
+]
+TimestampsOpt = Annotated[bool, typer.Option("--timestamps", help="Begin each line of txt with its time.")]
+OutputOpt = Annotated[
+    str | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="PATH",
+        help="Write to this file, or into this folder, one document for each input; whole or not at all.",
+    ),
+]
+ChannelOpt = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="Take this channel only, 1 being the left; without it they are mixed."),
+]
+RawOpt = Annotated[
+    bool, typer.Option("--raw", help="The input has no header; --encoding, --rate and --channels say what it is.")
+]
+EncodingOpt = Annotated[Encoding | None, typer.Option(help="Of --raw input.", show_default="pcm16")]
+RateOpt = Annotated[int | None, typer.Option(metavar="HZ", help="Of --raw input.", show_default="16000")]
+ChannelsOpt = Annotated[int | None, typer.Option(metavar="N", help="Of --raw input.", show_default="1")]
 ServerKeyOpt = Annotated[
     str | None,
     typer.Option(
@@ -51,6 +89,18 @@ ServerKeyOpt = Annotated[
     ),
 ]
 JsonOpt = Annotated[bool, typer.Option("--json", help="Write results to stdout as JSON.")]
+
+
+def parse_raw(raw: bool, encoding: Encoding | None, rate: int | None, channels: int | None) -> RawFormat | None:
+    """Return what headerless input is, ``None`` for input with a header."""
+    if raw:
+        return RawFormat(encoding or Encoding.PCM16, rate or 16_000, channels or 1)
+    if (encoding, rate, channels) != (None, None, None):
+        raise UsageError(
+            "--encoding, --rate and --channels describe input without a header",
+            hint="add --raw, or leave them out: files say themselves what they are.",
+        )
+    return None
 
 
 def parse_speed(speed: str | None, realtime: bool) -> float | None:
@@ -66,5 +116,5 @@ def parse_speed(speed: str | None, realtime: bool) -> float | None:
     except ValueError:
         factor = 0.0
     if not 0.01 <= factor <= 1000:
-        raise UsageError(f"--speed {speed!r} is no pace", hint="--speed takes max, or a number such as 1 or 4.")
+        raise UsageError(f"--speed {speed!r} is no pace", hint="--speed takes max, or a number from 0.01 to 1000.")
     return factor

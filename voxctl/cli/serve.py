@@ -16,6 +16,7 @@ from voxctl.cli.interrupt import Interrupts, run_interruptible
 from voxctl.cli.options import JsonOpt, ServerKeyOpt
 from voxctl.errors import UsageError
 from voxctl.ui.plain import PlainView
+from voxctl.ui.streams import product, weather
 
 if TYPE_CHECKING:
     from voxctl.serving.server import RunningServer
@@ -43,12 +44,15 @@ def serve(
     json_: JsonOpt = False,
 ) -> None:
     """Serve the vLLM Realtime protocol on this machine until Ctrl-C."""
-    if not api_key and not insecure and not _loopback(host):
+    from voxctl.transport.websocket import checked_key
+
+    key = checked_key(api_key)
+    if not key and not insecure and not _loopback(host):
         raise UsageError(
-            f"listening on {host} without a key lets anybody transcribe on this machine",
+            f"listening on {host or 'every address'} without a key lets anybody transcribe on this machine",
             hint="set VOXCTL_API_KEY or --api-key, or say --insecure if that is what you want.",
         )
-    view = PlainView(sys.stdout, sys.stderr, live=False)
+    view = PlainView(product(sys.stdout), weather(sys.stderr), live=False)
 
     async def run(interrupts: Interrupts) -> None:
         from voxctl.serving.pocketsphinx import PocketSphinxEngine
@@ -56,7 +60,7 @@ def serve(
 
         recogniser = PocketSphinxEngine()
         streams = max_streams or DEFAULT_MAX_STREAMS
-        async with open_server(recogniser, host=host, port=port, max_streams=streams, api_key=api_key) as server:
+        async with open_server(recogniser, host=host, port=port, max_streams=streams, api_key=key) as server:
             if json_:
                 view.document(json.dumps({"url": server.url, "model": recogniser.model, "max_streams": streams}))
             view.say(f"serving {recogniser.model} to {streams} streams at {server.url}; Ctrl-C ends it")

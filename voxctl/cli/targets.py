@@ -25,14 +25,14 @@ class Target:
 @asynccontextmanager
 async def open_target(url: str | None, api_key: str | None, ca_bundle: Path | None) -> AsyncIterator[Target]:
     """Yield the server at ``url``, or the embedded one, started for as long as the context is open."""
-    from voxctl.transport.websocket import WebSocketTarget, open_websocket, realtime_url
+    from voxctl.transport.websocket import WebSocketTarget, open_websocket, public_url, realtime_url
 
     async def connect() -> Transport:
         return await open_websocket(target)
 
     if url is not None:
         target = WebSocketTarget(realtime_url(url), api_key, ca_bundle)
-        yield Target(target.url, connect)
+        yield Target(public_url(target.url), connect)
         return
     from voxctl.serving.pocketsphinx import PocketSphinxEngine
     from voxctl.serving.server import open_server

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from voxctl.events import Done, Event, Gap, Opened, Progress, Seam, Usage, Word, Words
+from voxctl.events import Done, Event, Gap, Opened, Progress, Seam, StreamEnded, Usage, Word, Words
 
 #: A pause between words from which a new segment begins, in seconds.
 SEGMENT_PAUSE_S = 0.8
@@ -21,12 +21,17 @@ class Segment:
     text: str
     start_s: float
     end_s: float
+    words: tuple[Word, ...]
 
 
 class Transcript:
-    """Folds events in with ``apply``; what it holds is right at any moment, an unfinished session included."""
+    """Folds events in with ``apply``; what it holds is right at any moment, an unfinished session included.
 
-    def __init__(self) -> None:
+    ``source`` is the name of what was heard, for people.
+    """
+
+    def __init__(self, source: str | None = None) -> None:
+        self.source = source
         self.words: list[Word] = []
         self.segments: list[Segment] = []
         self.gaps: list[Gap] = []
@@ -58,9 +63,12 @@ class Transcript:
                 self.gaps.append(event)
             case Seam():
                 self.seams.append(event)
-            case Done(usage, audio_s, confidence):
-                self.usage, self.audio_s, self.confidence = usage, audio_s, confidence
-                self.complete = True
+            case StreamEnded(usage, confidence):
+                self.usage += usage
+                self.confidence = confidence
+            case Done():
+                self.usage, self.audio_s, self.confidence = event.usage, event.audio_s, event.confidence
+                self.complete = event.complete
 
     def _add(self, event: Words) -> None:
         self._text.append(event.text)
@@ -74,9 +82,9 @@ class Transcript:
     def _grow(self, text: str, word: Word) -> None:
         if self._open_segment and not self._ends_before(word):
             last = self.segments[-1]
-            self.segments[-1] = Segment(last.text + text, last.start_s, word.end_s)
+            self.segments[-1] = Segment(last.text + text, last.start_s, word.end_s, (*last.words, word))
         else:
-            self.segments.append(Segment(text.strip(), word.start_s, word.end_s))
+            self.segments.append(Segment(text.strip(), word.start_s, word.end_s, (word,)))
         self._open_segment = not word.text.endswith(_SENTENCE_END)
 
     def _ends_before(self, word: Word) -> bool:

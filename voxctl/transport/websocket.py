@@ -109,12 +109,13 @@ class WebSocketTransport:
 async def open_websocket(target: WebSocketTarget) -> WebSocketTransport:
     """Connect to ``target``. Raises ``ConnectFailed`` or ``HandshakeRefused`` within ``open_s``."""
     parts = urlsplit(target.url)
+    key = checked_key(target.api_key)
     where = public_url(target.url)
     local = parts.hostname in ("localhost", "127.0.0.1", "::1")
     try:
         connection = await connect(
             target.url,
-            additional_headers=_headers(target.api_key),
+            additional_headers={"Authorization": f"Bearer {key}"} if key else {},
             compression=None,  # base64 audio does not shrink enough to pay for the time
             ssl=_tls(target.ca_bundle) if parts.scheme == "wss" else None,
             open_timeout=target.open_s,
@@ -139,12 +140,15 @@ def _tls(ca_bundle: Path | None) -> ssl.SSLContext:
         ) from exc
 
 
-def _headers(api_key: str | None) -> dict[str, str]:
-    # A key that was read from a file often brings the end of its line along.
+def checked_key(api_key: str | None) -> str | None:
+    """Return the key without white space around it (a file's end of line, say), ``None`` if nothing is left.
+
+    Raises ``UsageError``, which does not show the key, for one that no header can carry.
+    """
     key = (api_key or "").strip()
     if not (key.isascii() and key.isprintable()):
         raise UsageError(
             "the API key holds characters that a header cannot carry",
             hint="check VOXCTL_API_KEY or --api-key: a key is plain ASCII without spaces.",
         )
-    return {"Authorization": f"Bearer {key}"} if key else {}
+    return key or None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TextIO
 
-from voxctl.errors import VoxError
+from voxctl.errors import Interrupted, VoxError
 from voxctl.events import Event, Notice, Reconnecting, Words
 from voxctl.transcript.transcript import Transcript
 from voxctl.ui.text import one_line, printable
@@ -12,10 +12,20 @@ from voxctl.ui.text import one_line, printable
 
 def show_error(error: VoxError, err: TextIO) -> None:
     """Write what happened and what to do about it, a line each."""
-    err.write(f"error: {one_line(error.message)}\n")
+    prefix = "" if isinstance(error, Interrupted) else "error: "
+    err.write(f"{prefix}{one_line(error.message)}\n")
     if error.hint:
         err.write(f"  try: {one_line(error.hint)}\n")
     err.flush()
+
+
+def summary_of(transcript: Transcript, took_s: float) -> str:
+    """Return how much was heard, how fast, and how sure the recogniser is where it tells, in one line."""
+    speed = f" ({transcript.audio_s / took_s:.1f}x real time)" if took_s > 0 else ""
+    parts = [f"{transcript.audio_s:.1f} s of audio in {took_s:.1f} s{speed}", f"{len(transcript.words)} words"]
+    if transcript.confidence is not None:
+        parts.append(f"confidence {transcript.confidence:.2f}")
+    return ", ".join(parts)
 
 
 class PlainView:
@@ -32,8 +42,10 @@ class PlainView:
         self._begun = False
         self._said: set[str] = set()
 
-    def begin(self, name: str | None) -> None:
-        """Begin a transcript; ``name`` is said on stderr when there are several."""
+    def begin(
+        self, name: str | None, *, target: str = "", duration_s: float | None = None, pace: float | None = None
+    ) -> None:
+        """Begin a transcript; ``name`` is said on stderr when there are several. The rest is for other views."""
         self._begun = False
         if name is not None:
             self.say(f"{name}:")
@@ -56,8 +68,8 @@ class PlainView:
             self._out.flush()
 
     def document(self, text: str) -> None:
-        """Write a whole document and a newline to stdout."""
-        self._out.write(text + "\n")
+        """Write a whole document to stdout, ended by a newline."""
+        self._out.write(self._safe(text if text.endswith("\n") else text + "\n"))
         self._out.flush()
 
     def say(self, text: str) -> None:
@@ -75,11 +87,7 @@ class PlainView:
 
     def summary(self, transcript: Transcript, took_s: float) -> None:
         """Say how much was heard, how fast, and how sure the recogniser is where it tells."""
-        speed = f" ({transcript.audio_s / took_s:.1f}x real time)" if took_s > 0 else ""
-        parts = [f"{transcript.audio_s:.1f} s of audio in {took_s:.1f} s{speed}", f"{len(transcript.words)} words"]
-        if transcript.confidence is not None:
-            parts.append(f"confidence {transcript.confidence:.2f}")
-        self.say(", ".join(parts))
+        self.say(summary_of(transcript, took_s))
 
     def _write(self, text: str) -> None:
         if text:
