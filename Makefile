@@ -10,7 +10,7 @@
 .PHONY: help setup try lint test test-real docs constraints clean
 
 # Heavy suites share a few servers, so they run one at a time.
-PYTEST_WORKERS ?= 2
+PYTEST_WORKERS ?= 3
 
 help:
 	@sed -n 's/^# \(make [a-z-]* *\)/\1/p' Makefile
