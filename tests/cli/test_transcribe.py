@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
+import select
 import shlex
 import signal
 import subprocess
@@ -29,7 +29,7 @@ async def test_text_goes_to_stdout_and_everything_else_to_stderr() -> None:
     done = await run("transcribe", CLIP)
     assert done.code == 0
     assert done.out.startswith(WORDS) and done.out.endswith(" himself\n") and done.out.count("\n") == 1
-    note, summary = done.err.splitlines()
+    note, summary = done.err.splitlines()  # and nothing of a whole file being cut short
     assert "low-accuracy" in note and "--url" in note
     assert "9.3 s of audio" in summary and "confidence 0." in summary
 
@@ -155,6 +155,7 @@ async def test_a_truncated_file_gives_what_is_there(tmp_path: Path) -> None:
     path.write_bytes(CLIP.read_bytes()[:160_001])
     done = await run("transcribe", path)
     assert done.code == 0 and done.out.startswith(WORDS) and "5.0 s of audio" in done.err
+    assert "short.wav is cut short: 138 kB are missing" in done.err
 
 
 def damaged_flac(path: Path) -> Path:
@@ -235,22 +236,21 @@ async def test_ctrl_c_twice_leaves_at_once() -> None:
     assert time.monotonic() - pressed_s < 3
 
 
-@pytest.mark.parametrize("wait_s", [0.6, 0.8, 3.0])
+@pytest.mark.parametrize("wait_s", [0.0, 1.5])
 async def test_ctrl_c_twice_leaves_though_nobody_reads_what_is_written(wait_s: float) -> None:
-    blocked, writing = os.pipe()
+    unread, writing = os.pipe()
     async with LawfulServer(speak=lambda i: " " + "x" * 5000).on_a_port() as url:
         command = [*VOXCTL, "transcribe", str(CLIP), "--url", url]
         process = await asyncio.create_subprocess_exec(
             *command, stdin=subprocess.DEVNULL, stdout=writing, stderr=subprocess.DEVNULL, cwd=REPOSITORY
         )
-        await asyncio.sleep(wait_s)  # from about 1 s on the pipe is full and the program hangs in its write
+        await asyncio.to_thread(select.select, [unread], [], [], 30)
+        await asyncio.sleep(wait_s)  # soon after its first words the pipe is full, and the program hangs in its write
         for _ in range(2):
-            with contextlib.suppress(ProcessLookupError):  # so early that the first was enough
-                process.send_signal(signal.SIGINT)
+            process.send_signal(signal.SIGINT)
             await asyncio.sleep(0.3)
-        # Where the first comes before any of our code runs, the second ends the interpreter by the signal itself.
-        assert await asyncio.wait_for(process.wait(), 8) in (130, -signal.SIGINT)
-    os.close(blocked)
+        assert await asyncio.wait_for(process.wait(), 10) == 130
+    os.close(unread)
     os.close(writing)
 
 
@@ -260,8 +260,7 @@ async def test_ctrl_c_while_it_is_starting_shows_no_traceback_of_ours(after_s: f
         await asyncio.sleep(after_s)
         program.process.send_signal(signal.SIGINT)
         done = await asyncio.wait_for(program.end(), 10)
-    # Before Python runs any of our code it ends by the signal itself.
-    assert done.code in (130, -signal.SIGINT, 1)
+    # Before it runs any of our code Python ends in ways of its own.
     assert done.code == 130 or "voxctl/cli" not in done.err
 
 

@@ -30,6 +30,8 @@ class AudioFile:
         self.name = sound.name
         self.duration_s = sound.duration_s
         self.n_channels = sound.n_channels
+        #: By how much the file is shorter than its header says, where it says so (WAV).
+        self.n_missing_bytes = sound.n_missing_bytes
         self.channel = channel
         self._lanes = lanes
         self._lane = lane

@@ -30,6 +30,7 @@ from voxctl.audio.sniff import (
     is_mp3,
     is_ogg,
     media_container,
+    promised_bytes,
 )
 
 _UNRECOGNISED = 1  # libsndfile's SF_ERR_UNRECOGNISED_FORMAT
@@ -51,6 +52,7 @@ class Opened:
         resources.callback(self.source.close)
         self._raw = raw
         self._resources = resources
+        self.n_missing_bytes = 0
         self._sound = self._interruptibly(self._understood)
         resources.callback(self._sound.close)
         self.n_channels = self._sound.n_channels
@@ -81,6 +83,8 @@ class Opened:
         if self._raw is not None:
             return self._headerless(self._raw, start)
         head = self._head()
+        if self._is_file and (promised := promised_bytes(head)):
+            self.n_missing_bytes = max(0, promised - (os.fstat(self._fd).st_size - start))
         if container := media_container(head):
             return self._media(container, start)
         try:

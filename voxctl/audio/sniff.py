@@ -127,6 +127,13 @@ def is_ogg(head: bytes) -> bool:
     return head[:4] == b"OggS"
 
 
+def promised_bytes(head: bytes) -> int | None:
+    """Return how long a WAV says that its file is; ``None`` for other formats and where the writer did not know."""
+    if len(head) < 12 or head[:4] != b"RIFF" or head[8:12] != b"WAVE" or endless(head) != head:
+        return None
+    return 8 + int.from_bytes(head[4:8], "little")
+
+
 def endless(head: bytes) -> bytes:
     """Rewrite the head of a WAV that does not know its size as an RF64 that never ends; leave any other as it is.
 

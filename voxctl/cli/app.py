@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import sys
 from collections.abc import Iterator
 from typing import Annotated, Any
@@ -15,7 +14,7 @@ from typer.core import TyperGroup
 from voxctl._version import __version__
 from voxctl.errors import Interrupted, OutputError, VoxError
 from voxctl.ui.plain import show_error
-from voxctl.ui.streams import renamed, weather
+from voxctl.ui.streams import let_go, renamed, weather
 
 
 class ErrorBoundary(TyperGroup):
@@ -41,8 +40,8 @@ def _boundary() -> Iterator[None]:
         yield
     except VoxError as exc:
         shown = _told(exc)
-        if isinstance(exc, OutputError):
-            _let_go_of_stdout()
+        if isinstance(exc, OutputError) and sys.stdout is not None:
+            let_go(sys.stdout)
         if shown is not None:
             show_error(shown, weather(sys.stderr))
         raise typer.Exit(shown.exit_code if shown else exc.exit_code) from exc
@@ -63,13 +62,6 @@ def _told(error: VoxError) -> VoxError | None:
             return told
         told = told.__context__
     return None
-
-
-def _let_go_of_stdout() -> None:
-    """Keep the interpreter from flushing, at its exit, into what cannot be written."""
-    if sys.stdout is not None:
-        with contextlib.suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 app = typer.Typer(

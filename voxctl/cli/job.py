@@ -124,6 +124,8 @@ class Run:
             started_s = time.monotonic()
             title = audio.name if len(self._job.files) > 1 else None
             self._view.begin(title, target=target.label, duration_s=audio.duration_s, pace=self._job.speed)
+            if audio.n_missing_bytes > _CUT_SHORT_BYTES:
+                self._view.say(f"note: {audio.name} is cut short: {audio.n_missing_bytes // 1000} kB are missing")
             try:
                 await self._listen(audio, transcript, target, interrupts)
             finally:
@@ -162,6 +164,9 @@ class Run:
         if path := self._output.path_of(name):
             self._view.say(f"wrote {path}")
 
+
+#: Some programs count a header's own bytes wrongly; this is a quarter of a second of telephone sound.
+_CUT_SHORT_BYTES = 2_000
 
 _LOW_ACCURACY = (
     "note: {engine} is a low-accuracy recogniser for trials and self-tests; name a vLLM server with --url for more"

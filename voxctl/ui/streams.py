@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
 from typing import TextIO, cast
 
 from voxctl.errors import OutputClosed, OutputError
@@ -59,6 +61,7 @@ class _Weather(io.TextIOBase):
         try:
             return self._stream.write(text) if self._stream else 0
         except OSError:
+            self._give_up()
             return 0
 
     def flush(self) -> None:
@@ -66,7 +69,12 @@ class _Weather(io.TextIOBase):
             if self._stream:
                 self._stream.flush()
         except OSError:
-            return
+            self._give_up()
+
+    def _give_up(self) -> None:
+        if self._stream is not None:
+            let_go(self._stream)
+            self._stream = None
 
 
 def product(stdout: TextIO | None) -> TextIO:
@@ -79,6 +87,12 @@ def product(stdout: TextIO | None) -> TextIO:
 def weather(stderr: TextIO | None) -> TextIO:
     """Return stderr for everything else; writing to it never fails."""
     return cast(TextIO, _Weather(stderr))
+
+
+def let_go(stream: TextIO) -> None:
+    """Keep the interpreter from flushing, at its exit, into what cannot be written: that would change the exit code."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def renamed(exc: OSError) -> OutputError:
