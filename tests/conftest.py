@@ -1,0 +1,12 @@
+"""How property tests run: new examples at every run by hand, the same ones on CI, and no verdict from the clock."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "voxctl", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize="CI" in os.environ
+)
+settings.load_profile("voxctl")
