@@ -124,9 +124,9 @@ class Run:
             started_s = time.monotonic()
             title = audio.name if len(self._job.files) > 1 else None
             self._view.begin(title, target=target.label, duration_s=audio.duration_s, pace=self._job.speed)
-            if audio.n_missing_bytes > _CUT_SHORT_BYTES:
-                self._view.say(f"note: {audio.name} is cut short: {audio.n_missing_bytes // 1000} kB are missing")
             try:
+                if audio.n_missing_bytes > _CUT_SHORT_BYTES:
+                    self._view.say(f"note: {audio.name} is cut short: {audio.n_missing_bytes // 1000} kB are missing")
                 await self._listen(audio, transcript, target, interrupts)
             finally:
                 self._view.end(transcript.complete)

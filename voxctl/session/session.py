@@ -12,7 +12,7 @@ from typing import Self
 
 from voxctl.audio.pcm import Chunk
 from voxctl.errors import ConnectFailed, ContextFull, StreamError
-from voxctl.events import Done, Event, Reconnecting, StreamEnded, Usage
+from voxctl.events import Done, Event, Reconnecting, StreamEnded
 from voxctl.realtime.machine import Machine
 from voxctl.session.policy import Policy, Retry, backoff, verdict
 from voxctl.session.stream import Stream
@@ -104,8 +104,8 @@ class Session:
             raise _context_full(stream.machine)
         if stream.source_error:
             raise stream.source_error
-        sent_s, usage = stream.machine.sent_s, Usage() + ended.usage
-        await self._queue.put(Done(usage, sent_s, ended.confidence, complete=stream.source_ended))
+        sent_s = stream.machine.sent_s
+        await self._queue.put(Done(ended.usage, sent_s, ended.confidence, complete=stream.source_ended))
 
     async def _open_stream(self) -> Stream:
         """Return a stream whose server has accepted it; try again where that can help. One deadline is for it all."""
