@@ -1,4 +1,4 @@
-"""The documents of one fixed transcript, byte for byte in ``tests/golden``. Run as a module, it writes them anew."""
+"""The documents of a fixed transcript and a fixed call, byte for byte in ``tests/golden``; as a module, writes them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 from voxctl._version import __version__
 from voxctl.events import Done, Event, Gap, Opened, Progress, Seam, Usage, Word, Words
+from voxctl.transcript.conversation import Conversation
 from voxctl.transcript.export import Format, export
 from voxctl.transcript.record import event_line
 from voxctl.transcript.transcript import Transcript
@@ -53,11 +54,41 @@ def transcript() -> Transcript:
     return folded
 
 
+def conversation() -> Conversation:
+    """Return a call in which both talk at the same time once, and one side was lost for a while."""
+    call = Conversation(("Agent", "R&D <Bob>"), "call.wav")
+    sides: tuple[tuple[Event, ...], ...] = (
+        (
+            Opened("voxtral", "vllm"),
+            *_said("Good morning, this is the help desk, what can I do for you today?", 0.4),
+            *_said("Could you read me the number that is printed on the back of your router, please?", 9.0),
+            Gap(16.0, 18.5, "the connection was lost"),
+            Done(Usage(250, 240), 20.0, 0.9),
+        ),
+        (
+            Opened("voxtral", "vllm"),
+            *_said("My telephone has been dead since yesterday.", 5.2),
+            *_said("Wait a moment.", 10.5),
+            Seam(15.0),
+            *_said("Llanfairpwllgwyngyllgogerychwyrndrobwllllantysiliogogogoch", 15.2),
+            Done(Usage(250, 240), 20.0, 0.7),
+        ),
+    )
+    for channel, events in zip(call.channels, sides, strict=True):
+        for event in events:
+            channel.apply(event)
+    return call
+
+
 def documents() -> dict[str, str]:
     """Return every document by its file's name; the version in them is 0, so that a release does not change them."""
     made = {f"transcript{fmt.suffix}": export(transcript(), fmt, target="ws://localhost:8000") for fmt in Format}
     made["timestamps.txt"] = export(transcript(), Format.TXT, target="embedded", timestamps=True)
-    made["events.jsonl"] = "".join(event_line(event, 0.25 * number) for number, event in enumerate(EVENTS))
+    made["events.jsonl"] = "".join(
+        event_line(event, 0.25 * number, source="talk.wav") for number, event in enumerate(EVENTS)
+    )
+    made |= {f"call{fmt.suffix}": export(conversation(), fmt, target="embedded") for fmt in Format}
+    made["call.timestamps.txt"] = export(conversation(), Format.TXT, target="embedded", timestamps=True)
     return {name: text.replace(f'"version": "{__version__}"', '"version": "0"') for name, text in made.items()}
 
 

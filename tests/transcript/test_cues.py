@@ -24,8 +24,8 @@ def spoken(text: str, start_s: float = 0.0, *, word_s: float = 0.3, pause_s: flo
     return words
 
 
-def cut(words: Spoken, audio_s: float, gaps: tuple[Gap, ...] = ()) -> list[Cue]:
-    return cues("".join(space + word.text for space, word in words), [word for _, word in words], gaps, audio_s)
+def cut(words: Spoken, audio_s: float, gaps: tuple[Gap, ...] = (), label: str = "") -> list[Cue]:
+    return cues("".join(space + word.text for space, word in words), [word for _, word in words], gaps, audio_s, label)
 
 
 def texts(made: list[Cue]) -> list[str]:
@@ -92,6 +92,24 @@ def test_the_limits_hold_for_times_without_any_sense_and_with_gaps(
     check_limits(made, audio_s)
     lines = " ".join(line for cue in made for line in cue.lines)
     assert lines.count("[…") >= len(lost)
+
+
+@given(PARTS, st.sampled_from(["Agent:", "A" * 20 + ":", "顾客:"]), GAPS)
+def test_every_cue_begins_with_its_label_within_the_limits(
+    parts: list[tuple[str, str, float, float]], label: str, gaps: list[tuple[float, float, str]]
+) -> None:
+    words: Spoken = []
+    now_s = 0.0
+    for space, text, pause_s, length_s in parts:
+        words.append((space, Word(text, now_s + pause_s, now_s + pause_s + length_s)))
+        now_s += pause_s + length_s
+    lost = tuple(Gap(start_s, start_s + length_s, reason) for start_s, length_s, reason in gaps)
+    made = cut(words, now_s, lost, label)
+    check_limits(made, now_s)
+    assert all(cue.lines[0] == label or cue.lines[0].startswith(f"{label} ") for cue in made)
+    if not lost:
+        shown = "".join("".join(cue.lines).removeprefix(label) for cue in made)
+        assert "".join(shown.split()) == "".join("".join(word.text.split()) for _, word in words)
 
 
 def test_a_sentence_ends_a_cue_before_a_comma_does_and_a_comma_before_a_pause() -> None:

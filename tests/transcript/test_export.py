@@ -78,6 +78,27 @@ def test_the_golden_document_keeps_the_schema() -> None:
     jsonschema.validate(json.loads(golden.documents()["transcript.json"]), schema("transcript.schema.json"))
 
 
+def test_the_golden_call_keeps_the_schemas() -> None:
+    document = json.loads(golden.documents()["call.json"])
+    jsonschema.validate(document, schema("transcript.schema.json"))
+    assert [(side["channel"], side["speaker"]) for side in document["channels"]] == [(1, "Agent"), (2, "R&D <Bob>")]
+    lines = [json.loads(line) for line in golden.documents()["call.jsonl"].splitlines()]
+    for line in lines:
+        jsonschema.validate(line, schema("transcript-lines.schema.json"))
+    assert [line["type"] for line in lines[-2:]] == ["summary", "summary"]
+    starts = [line.get("start_s", line.get("at_s")) for line in lines[:-2]]
+    assert starts == sorted(starts)
+
+
+def test_subtitles_say_who_speaks_and_the_speakers_of_a_call_may_overlap() -> None:
+    vtt, srt = golden.documents()["call.vtt"], golden.documents()["call.srt"]
+    assert vtt.count("<v Agent>") + vtt.count("<v R&amp;D &lt;Bob&gt;>") == vtt.count("-->")
+    assert srt.count("Agent: ") + srt.count("R&D ‹Bob›:") == srt.count("-->")
+    starts = re.findall(r"^(\S+) -->", vtt, re.MULTILINE)
+    assert starts == sorted(starts)
+    assert max(map(len, srt.splitlines())) <= 42
+
+
 def test_vtt_escapes_markup_and_the_arrow() -> None:
     text = export(heard("<b>R&D</b>", "-->"), Format.VTT, target="embedded")
     assert "&lt;b&gt;R&amp;D&lt;/b&gt; --&gt;" in text and text.count("-->") == 1

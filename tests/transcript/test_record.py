@@ -10,6 +10,7 @@ from typing import Any, get_args
 import jsonschema
 import pytest
 
+from voxctl.errors import ServerFull
 from voxctl.events import (
     Done,
     Event,
@@ -25,7 +26,7 @@ from voxctl.events import (
     Word,
     Words,
 )
-from voxctl.transcript.record import event_line, type_name
+from voxctl.transcript.record import event_line, failure_line, type_name
 
 SCHEMA: dict[str, Any] = json.loads(
     resources.files("voxctl.transcript").joinpath("events.schema.json").read_text("utf-8")
@@ -67,13 +68,23 @@ def test_every_event_and_every_field_is_documented(kind: type[Event]) -> None:
     definition = SCHEMA["$defs"].get(kind.__name__)
     assert definition, f"describe {kind.__name__} in events.schema.json"
     assert {"$ref": f"#/$defs/{kind.__name__}"} in SCHEMA["oneOf"]
-    names = ["type", "elapsed_s", *(field.name for field in fields(kind))]
+    names = ["type", "elapsed_s", "source", "channel", *(field.name for field in fields(kind))]
     assert list(definition["properties"]) == names == definition["required"]
     assert definition["properties"]["type"] == {"const": type_name(kind)}
 
 
 def test_nothing_is_documented_that_does_not_happen() -> None:
-    assert {entry["$ref"].rsplit("/", 1)[1] for entry in SCHEMA["oneOf"]} == {kind.__name__ for kind in get_args(Event)}
+    documented = {entry["$ref"].rsplit("/", 1)[1] for entry in SCHEMA["oneOf"]}
+    assert documented == {kind.__name__ for kind in get_args(Event)} | {"Failed"}
+
+
+def test_a_failure_is_a_line_too() -> None:
+    line = json.loads(
+        failure_line(ServerFull("every stream is taken", code="server_full", hint="wait"), 2.0, channel=2)
+    )
+    jsonschema.validate(line, SCHEMA)
+    assert line["type"] == "failed" and line["error"] == "server_full" and line["exit_code"] == 4
+    assert line["message"] == "every stream is taken" and line["channel"] == 2 and line["source"] is None
 
 
 def test_words_and_times_are_written_out() -> None:

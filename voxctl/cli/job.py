@@ -1,4 +1,4 @@
-"""One run of `voxctl transcribe`: every file in turn, and where its transcript goes."""
+"""One run of `voxctl transcribe`: every input in turn, and where its transcript goes."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, ExitStack, aclosing, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
+from voxctl.cli.inputs import Hearing, Input, can_be_opened_again
 from voxctl.cli.interrupt import Interrupts
+from voxctl.cli.reading import Reading
 from voxctl.cli.targets import Target
 from voxctl.errors import AudioError, ContextFull, VoxError
 from voxctl.transcript.export import Format
@@ -21,12 +22,10 @@ from voxctl.ui.streams import weather
 from voxctl.ui.view import View
 
 if TYPE_CHECKING:
-    from voxctl.audio.decode import AudioFile
-    from voxctl.audio.raw import RawFormat
+    from voxctl.cli.eventlog import EventLog
     from voxctl.cli.output import Output
+    from voxctl.transcript.conversation import Conversation
     from voxctl.transcript.transcript import Transcript
-
-STDIN = "-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +33,13 @@ class Job:
     """What was asked for, the target apart. ``speed`` is a multiple of real time, ``None`` without a limit."""
 
     files: list[str]
+    hearing: Hearing
     model: str | None
     speed: float | None
-    chunk_ms: int
-    raw: RawFormat | None
-    channel: int | None
     format: Format
     timestamps: bool
     output: str | None
+    events: str | None
 
     @property
     def live(self) -> bool:
@@ -56,8 +54,9 @@ class Run:
         self._job = job
         self._view = view
         self._todo: list[str] = []
-        self._open: dict[str, AudioFile] = {}
+        self._open: dict[str, Input] = {}
         self._output: Output | None = None
+        self._events: EventLog | None = None
         self._failed: VoxError | None = None
 
     def prepare(self, kept: ExitStack) -> None:
@@ -66,21 +65,28 @@ class Run:
         What cannot be opened twice stays open in ``kept``. Raises for a single bad input, and ends the program if
         all of several are bad.
         """
-        from voxctl.cli.output import plan_output
-
         for name in self._job.files:
             with self._sparing_the_others():
-                audio = self._opened(name)
-                if name != STDIN and Path(name).is_file():
-                    audio.close()
+                opened = self._job.hearing.open(name)
+                if can_be_opened_again(name):
+                    opened.close()
                 else:
-                    self._open[name] = kept.enter_context(audio)
+                    self._open[name] = kept.enter_context(opened)
                 self._todo.append(name)
         if not self._todo:
             self.finish()
-        if self._job.output is not None:
-            plan = plan_output(self._job.output, self._job.files, self._job.format.suffix)
-            self._output = kept.enter_context(plan)
+        self._open_outputs(kept)
+
+    def _open_outputs(self, kept: ExitStack) -> None:
+        from voxctl.cli.eventlog import open_event_log
+        from voxctl.cli.output import plan_output
+
+        job = self._job
+        if job.output is not None:
+            self._output = kept.enter_context(plan_output(job.output, job.files, job.format.suffix))
+        if job.events is not None:
+            paths = self._output.paths if self._output else ()
+            self._events = kept.enter_context(open_event_log(job.events, job.files, paths))
 
     async def transcribe(self, target: Target, interrupts: Interrupts) -> None:
         """Transcribe every good input in turn."""
@@ -100,12 +106,6 @@ class Run:
         if self._failed:
             raise typer.Exit(self._failed.exit_code)
 
-    def _opened(self, name: str) -> AudioFile:
-        from voxctl.audio.decode import open_audio
-
-        job = self._job
-        return open_audio(name, chunk_ms=job.chunk_ms, raw=job.raw, channel=job.channel)
-
     @contextmanager
     def _sparing_the_others(self) -> Iterator[None]:
         try:
@@ -117,39 +117,41 @@ class Run:
             self._failed = self._failed or exc
 
     async def _transcribe(self, name: str, target: Target, interrupts: Interrupts) -> None:
-        from voxctl.transcript.transcript import Transcript
-
-        with self._open.pop(name, None) or self._opened(name) as audio:
-            transcript = Transcript(source=audio.name)
+        with self._open.pop(name, None) or self._job.hearing.open(name) as sound:
             started_s = time.monotonic()
-            title = audio.name if len(self._job.files) > 1 else None
-            self._view.begin(title, target=target.label, duration_s=audio.duration_s, pace=self._job.speed)
+            title = sound.name if len(self._job.files) > 1 else None
+            self._view.begin(title, target=target.label, duration_s=sound.duration_s, pace=self._job.speed)
+            reading = Reading(sound, self._view, self._events)
             try:
-                if audio.n_missing_bytes > _CUT_SHORT_BYTES:
-                    self._view.say(f"note: {audio.name} is cut short: {audio.n_missing_bytes // 1000} kB are missing")
-                await self._listen(audio, transcript, target, interrupts)
+                if sound.n_missing_bytes > _CUT_SHORT_BYTES:
+                    self._view.say(f"note: {sound.name} is cut short: {sound.n_missing_bytes // 1000} kB are missing")
+                with reading.recorded():
+                    await self._listen(sound, reading, target, interrupts)
             finally:
-                self._view.end(transcript.complete)
-                self._deliver(name, transcript, target)
-            self._view.summary(transcript, time.monotonic() - started_s)
+                self._view.end(reading.transcript.complete)
+                self._deliver(name, reading.transcript, target)
+            self._view.summary(reading.transcript, time.monotonic() - started_s)
 
-    async def _listen(self, audio: AudioFile, transcript: Transcript, target: Target, interrupts: Interrupts) -> None:
+    async def _listen(self, sound: Input, reading: Reading, target: Target, interrupts: Interrupts) -> None:
         from voxctl.audio.pace import paced
-        from voxctl.events import Opened
-        from voxctl.realtime.models import facts_for
         from voxctl.session.session import open_session
+        from voxctl.session.together import listen_together
 
         async with AsyncExitStack() as stack:
-            source = await stack.enter_async_context(aclosing(paced(audio.chunks(), self._job.speed)))
-            session = await stack.enter_async_context(open_session(target.connect, source, model=self._job.model))
-            stack.enter_context(interrupts.ending(session.finish, "finishing with what was heard"))
-            async for event in session:
-                transcript.apply(event)
-                self._view.show(event)
-                if isinstance(event, Opened) and facts_for(event.model).low_accuracy:
-                    self._view.say_once(_LOW_ACCURACY.format(engine=event.engine or event.model))
+            sessions = []
+            for file in sound.files:
+                source = await stack.enter_async_context(aclosing(paced(file.chunks(), self._job.speed)))
+                session = open_session(target.connect, source, model=self._job.model)
+                sessions.append(await stack.enter_async_context(session))
 
-    def _deliver(self, name: str, transcript: Transcript, target: Target) -> None:
+            def finish() -> bool:
+                finishing = [session.finish() for session in sessions]
+                return all(finishing)
+
+            stack.enter_context(interrupts.ending(finish, "finishing with what was heard"))
+            await listen_together(sessions, reading.take)
+
+    def _deliver(self, name: str, transcript: Transcript | Conversation, target: Target) -> None:
         """Write the document; that of a transcript that failed too, if it has a word in it."""
         from voxctl.transcript.export import export
 
@@ -167,7 +169,3 @@ class Run:
 
 #: Some programs count a header's own bytes wrongly; this is a quarter of a second of telephone sound.
 _CUT_SHORT_BYTES = 2_000
-
-_LOW_ACCURACY = (
-    "note: {engine} is a low-accuracy recogniser for trials and self-tests; name a vLLM server with --url for more"
-)

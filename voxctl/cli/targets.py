@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from voxctl.transport.base import Connector, Transport
+    from voxctl.transport.base import Connector
 
 EMBEDDED = "embedded"
 
@@ -25,18 +25,12 @@ class Target:
 @asynccontextmanager
 async def open_target(url: str | None, api_key: str | None, ca_bundle: Path | None) -> AsyncIterator[Target]:
     """Yield the server at ``url``, or the embedded one, started for as long as the context is open."""
-    from voxctl.transport.websocket import WebSocketTarget, open_websocket, public_url, realtime_url
-
-    async def connect() -> Transport:
-        return await open_websocket(target)
+    from voxctl.connect import embedded, websocket
+    from voxctl.transport.websocket import public_url, realtime_url
 
     if url is not None:
-        target = WebSocketTarget(realtime_url(url), api_key, ca_bundle)
-        yield Target(public_url(target.url), connect)
+        label = public_url(realtime_url(url))
+        yield Target(label, websocket(url, api_key=api_key, ca_bundle=ca_bundle))
         return
-    from voxctl.serving.pocketsphinx import PocketSphinxEngine
-    from voxctl.serving.server import open_server
-
-    async with open_server(PocketSphinxEngine()) as server:
-        target = WebSocketTarget(realtime_url(server.url))
+    async with embedded() as connect:
         yield Target(EMBEDDED, connect)

@@ -4,16 +4,40 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import ExitStack
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, ExitStack
+from typing import Annotated
+
+import typer
 
 from voxctl.cli import options as o
+from voxctl.cli.inputs import Hearing, parse_channel
 from voxctl.cli.interrupt import Interrupts, run_interruptible
-from voxctl.cli.job import STDIN, Job, Run
-from voxctl.cli.targets import open_target
+from voxctl.cli.job import Job, Run
+from voxctl.cli.places import STANDARD
+from voxctl.cli.targets import Target, open_target
 from voxctl.errors import Interrupted, UsageError
 from voxctl.transcript.export import Format
 from voxctl.ui.streams import product, weather
 from voxctl.ui.view import open_view
+
+ChannelOpt = Annotated[
+    str | None,
+    typer.Option(
+        "--channel",
+        metavar="N|all",
+        help="Take this channel only, 1 being the left; all makes a transcript of each, labelled; without it they are "
+        "mixed.",
+    ),
+]
+SpeakersOpt = Annotated[
+    str | None,
+    typer.Option("--speakers", metavar="NAMES", help="Who is heard on the channels of a call: Agent,Customer"),
+]
+EventsOpt = Annotated[
+    str | None,
+    typer.Option("--events", metavar="FILE", help="Write what happens, a line of JSON each, while it happens."),
+]
 
 
 def transcribe(
@@ -26,7 +50,9 @@ def transcribe(
     format_: o.FormatOpt = Format.TXT,
     timestamps: o.TimestampsOpt = False,
     output: o.OutputOpt = None,
-    channel: o.ChannelOpt = None,
+    events: EventsOpt = None,
+    channel: ChannelOpt = None,
+    speakers: SpeakersOpt = None,
     raw: o.RawOpt = False,
     encoding: o.EncodingOpt = None,
     rate: o.RateOpt = None,
@@ -35,13 +61,18 @@ def transcribe(
     ca_bundle: o.CaBundleOpt = None,
 ) -> None:
     """Transcribe audio files: words appear on stdout as they are committed, everything else on stderr."""
-    if files.count(STDIN) > 1:
+    if files.count(STANDARD) > 1:
         raise UsageError("standard input can be read once", hint="name - a single time.")
     if timestamps and format_ is not Format.TXT:
         raise UsageError("--timestamps is for --format txt", hint="the other formats have times of their own.")
     sound = o.parse_raw(raw, encoding, rate, channels)
     pace = o.parse_speed(speed, realtime)
-    job = Job(files, model or None, pace, chunk_ms, sound, channel, format_, timestamps, output)
+    hearing = Hearing(chunk_ms, sound, *parse_channel(channel, speakers))
+    job = Job(files, hearing, model or None, pace, format_, timestamps, output, events)
+    _carry_out(job, lambda: open_target(url, api_key, ca_bundle))
+
+
+def _carry_out(job: Job, open_: Callable[[], AbstractAsyncContextManager[Target]]) -> None:
     view = open_view(product(sys.stdout), weather(sys.stderr), os.environ, live=job.live)
     work = Run(job, view)
     with ExitStack() as kept:
@@ -49,7 +80,7 @@ def transcribe(
         work.prepare(kept)
 
         async def run(interrupts: Interrupts) -> None:
-            async with open_target(url, api_key, ca_bundle) as target:
+            async with open_() as target:
                 await work.transcribe(target, interrupts)
 
         if run_interruptible(run, view.say):

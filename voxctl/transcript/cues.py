@@ -62,19 +62,19 @@ class _Item:
         self.columns = columns(self.text)
 
 
-def cues(text: str, words: Sequence[Word], gaps: Sequence[Gap], audio_s: float) -> list[Cue]:
+def cues(text: str, words: Sequence[Word], gaps: Sequence[Gap], audio_s: float, label: str = "") -> list[Cue]:
     """Return the cues of ``words``, each word once and in order, within 0 … ``audio_s``.
 
     ``text`` is the transcript's, which knows where white space is. A cue that would be too short is joined to a
     neighbour; where that breaks another limit it takes time from its neighbours; only audio with more cues than
     seconds has cues shorter than one second. A gap is a cue of its own, ``[… 4.2 s missing: reason]``, or, below one
-    second, a word ``[…]`` among the others.
+    second, a word ``[…]`` among the others. Each cue begins with ``label``, which has half a line's columns at most.
     """
     audio_ms = max(0, int(audio_s * 1000))
     items = _with_gaps(list(_items(text, words)), gaps)
     _bound(items, audio_ms)
     _price(items)
-    return _timed(items, _breaks(items, audio_ms), audio_ms)
+    return _timed(items, _breaks(items, audio_ms, label), audio_ms, label)
 
 
 def _items(text: str, words: Sequence[Word]) -> Iterator[_Item]:
@@ -139,7 +139,7 @@ def _price(items: list[_Item]) -> None:
         items[-1].after = 0
 
 
-def _breaks(items: list[_Item], audio_ms: int) -> list[int]:
+def _breaks(items: list[_Item], audio_ms: int, label: str) -> list[int]:
     """Return where cues end (exclusive), at the least price over all items."""
     price = [0.0] + [float("inf")] * len(items)
     begin = [0] * (len(items) + 1)
@@ -148,7 +148,7 @@ def _breaks(items: list[_Item], audio_ms: int) -> list[int]:
         # From here on it could be shown, whatever cue the item before is in: that one needs its own second.
         free_ms = max(before.end_ms, before.start_ms + LEAST_MS) if before else 0
         earliest_ms = min(item.start_ms, free_ms)
-        for last, full, over in _ends(items, first):
+        for last, full, over in _ends(items, first, label):
             next_ms = items[last + 1].start_ms if last + 1 < len(items) else audio_ms
             end_ms = min(max(items[last].end_ms, item.start_ms + LEAST_MS), next_ms)
             paid = price[first] + _PER_CUE + _FULL * full * full + over + items[last].after
@@ -163,17 +163,18 @@ def _breaks(items: list[_Item], audio_ms: int) -> list[int]:
     return ends[::-1]
 
 
-def _ends(items: list[_Item], first: int) -> Iterator[tuple[int, float, int]]:
+def _ends(items: list[_Item], first: int, label: str = "") -> Iterator[tuple[int, float, int]]:
     """Yield every item that a cue from ``first`` can end with, how full it is then, and the price of what it spans."""
     over = width = 0
-    lines = [0]
+    lines = [columns(label)]
     for last in range(first, len(items)):
         item = items[last]
         if last > first:
             if item.alone or items[first].alone or item.end_ms - items[first].start_ms > MOST_MS:
                 return
             over += items[last - 1].over
-        wider = lines[-1] + (len(item.space) if lines[-1] else 0) + item.columns
+        space = item.space if last > first else " " if label else ""
+        wider = lines[-1] + len(space) + item.columns
         if wider <= LINE_COLUMNS or item.alone:
             lines[-1] = wider
         elif len(lines) < CUE_LINES:
@@ -184,7 +185,7 @@ def _ends(items: list[_Item], first: int) -> Iterator[tuple[int, float, int]]:
         yield last, width / (LINE_COLUMNS * CUE_LINES), over
 
 
-def _timed(items: list[_Item], ends: list[int], audio_ms: int) -> list[Cue]:
+def _timed(items: list[_Item], ends: list[int], audio_ms: int, label: str) -> list[Cue]:
     """Give each cue its time: that of its words, made long enough at the cost of silence first, then of neighbours."""
     shown = [items[begin:end] for begin, end in pairwise([0, *ends])]
     least_ms = min(LEAST_MS, audio_ms // max(1, len(shown)))
@@ -195,25 +196,25 @@ def _timed(items: list[_Item], ends: list[int], audio_ms: int) -> list[Cue]:
         starts[k] = max(starts[k], starts[k - 1] + least_ms if k else 0)
     timed = []
     for start_ms, next_ms, cue in zip(starts, starts[1:], shown, strict=False):
-        lines = _gap_lines(cue[0].text) if cue[0].alone else _lines(cue)
+        lines = _gap_lines(f"{label} {cue[0].text}".lstrip()) if cue[0].alone else _lines(cue, label)
         readable_ms = max(LEAST_MS, READING_MS * sum(map(columns, lines)))
         end_ms = min(max(cue[-1].end_ms, start_ms + readable_ms), next_ms, start_ms + MOST_MS)
         timed.append(Cue(start_ms / 1000, end_ms / 1000, lines))
     return timed
 
 
-def _lines(cue: list[_Item]) -> tuple[str, ...]:
+def _lines(cue: list[_Item], label: str = "") -> tuple[str, ...]:
     """Return one line where it fits, or two as even as they can be, punctuation at the end of the first if near."""
-    whole = _joined(cue)
+    whole = f"{label} {_joined(cue)}".lstrip()
     if columns(whole) <= LINE_COLUMNS:
         return (whole,)
     best: tuple[int, tuple[str, ...]] | None = None
-    for place in range(1, len(cue)):
-        upper, lower = _joined(cue[:place]), _joined(cue[place:])
+    for place in range(0 if label else 1, len(cue)):
+        upper, lower = f"{label} {_joined(cue[:place])}".strip(), _joined(cue[place:])
         wide, narrow = columns(upper), columns(lower)
         if max(wide, narrow) > LINE_COLUMNS:
             continue
-        uneven = abs(wide - narrow) + cue[place - 1].after // 5
+        uneven = abs(wide - narrow) + (cue[place - 1].after if place else _IN_WORD) // 5
         if best is None or uneven < best[0]:
             best = uneven, (upper, lower)
     assert best, "the breaks allow only what fits in two lines"

@@ -8,6 +8,7 @@ from typing import Any
 
 from voxctl._version import __version__
 from voxctl.events import Gap, Seam, Word
+from voxctl.transcript.conversation import Conversation
 from voxctl.transcript.cues import Cue, cues, gap_text
 from voxctl.transcript.text import encodable, json_line, one_line
 from voxctl.transcript.transcript import Segment, Transcript
@@ -28,31 +29,48 @@ class Format(StrEnum):
         return f".{self.value}"
 
 
-def export(transcript: Transcript, fmt: Format, *, target: str, timestamps: bool = False) -> str:
+def export(transcript: Transcript | Conversation, fmt: Format, *, target: str, timestamps: bool = False) -> str:
     """Return the whole document, its final newline included.
 
     ``target`` says what transcribed it (``embedded`` or the address). ``timestamps`` concerns ``txt`` alone, which
-    is then one line per segment and per gap.
+    is then one line per segment and per gap. A conversation says with each part who speaks; subtitles of two speakers
+    overlap where they talk at the same time.
     """
     match fmt:
         case Format.TXT:
-            return _timed_text(transcript) if timestamps else encodable(transcript.text.lstrip()) + "\n"
+            return _text(transcript, timestamps)
         case Format.JSON:
             return export_json(transcript, target=target) + "\n"
         case Format.JSONL:
             return "".join(json_line(value) + "\n" for value in _json_values(transcript, target))
         case Format.SRT:
-            return "\n".join(_srt_cue(number, cue) for number, cue in enumerate(_cues(transcript), 1))
+            return "\n".join(_srt_cue(number, cue) for number, (_, cue) in enumerate(_cues(transcript, labels=True), 1))
         case Format.VTT:
-            return "WEBVTT\n" + "".join(map(_vtt_cue, _cues(transcript)))
+            return "WEBVTT\n" + "".join(_vtt_cue(speaker, cue) for speaker, cue in _cues(transcript))
 
 
-def export_json(transcript: Transcript, *, target: str) -> str:
+def export_json(transcript: Transcript | Conversation, *, target: str) -> str:
     """Return the JSON document of ``transcript``, one line; its schema is ``transcript.schema.json`` beside this file.
 
-    ``target`` says what transcribed it (``embedded`` or the address). Times are seconds with three decimals.
+    ``target`` says what transcribed it (``embedded`` or the address). Times are seconds with three decimals. That of a
+    conversation holds one such document for each channel.
     """
-    document: dict[str, Any] = {
+    if isinstance(transcript, Transcript):
+        return json_line(_document(transcript, target))
+    document = {
+        "channels": [_document(channel, target) for channel in transcript.channels],
+        "source": transcript.source,
+        "target": target,
+        "audio_s": _s(transcript.audio_s),
+        "complete": transcript.complete,
+        "version": __version__,
+    }
+    return json_line(document)
+
+
+def _document(transcript: Transcript, target: str) -> dict[str, Any]:
+    return {
+        **_whose(transcript),
         "text": transcript.text,
         "words": [_word(word) for word in transcript.words],
         "segments": [{"text": s.text, "start_s": _s(s.start_s), "end_s": _s(s.end_s)} for s in transcript.segments],
@@ -60,47 +78,62 @@ def export_json(transcript: Transcript, *, target: str) -> str:
         "seams": [_seam(seam) for seam in transcript.seams],
         **_summary(transcript, target),
     }
-    return json_line(document)
 
 
-def _json_values(transcript: Transcript, target: str) -> Iterator[dict[str, Any]]:
-    """Yield what the lines of the JSON Lines form hold, in the order of time, the summary last."""
-    for part in _in_order(transcript):
+def _json_values(transcript: Transcript | Conversation, target: str) -> Iterator[dict[str, Any]]:
+    """Yield what the lines of the JSON Lines form hold, in the order of time, the summaries last."""
+    for channel, part in _in_order(transcript):
         match part:
             case Segment(text, start_s, end_s, words):
-                times = {"start_s": _s(start_s), "end_s": _s(end_s)}
-                yield {"type": "segment", **times, "text": text, "words": [_word(word) for word in words]}
+                value = {"type": "segment", "start_s": _s(start_s), "end_s": _s(end_s), "text": text}
+                yield {**value, "words": [_word(word) for word in words], **_whose(channel)}
             case Gap():
-                yield {"type": "gap", **_gap(part)}
+                yield {"type": "gap", **_gap(part), **_whose(channel)}
             case Seam():
-                yield {"type": "seam", **_seam(part)}
-    yield {"type": "summary", **_summary(transcript, target)}
+                yield {"type": "seam", **_seam(part), **_whose(channel)}
+    for channel in _channels(transcript):
+        yield {"type": "summary", **_whose(channel), **_summary(channel, target)}
 
 
-def _in_order(transcript: Transcript) -> list[Segment | Gap | Seam]:
+def _channels(transcript: Transcript | Conversation) -> list[Transcript]:
+    return transcript.channels if isinstance(transcript, Conversation) else [transcript]
+
+
+def _in_order(transcript: Transcript | Conversation) -> list[tuple[Transcript, Segment | Gap | Seam]]:
     """Return what happened by its beginning; a gap or a seam before the segment that begins with it."""
-    marks: list[tuple[float, Segment | Gap | Seam]] = [(gap.start_s, gap) for gap in transcript.gaps]
-    marks += [(seam.at_s, seam) for seam in transcript.seams]
-    parts = marks + [(segment.start_s, segment) for segment in transcript.segments]
-    return [part for _, part in sorted(parts, key=lambda part: part[0])]
+    marks: list[tuple[float, Transcript, Segment | Gap | Seam]] = []
+    for channel in _channels(transcript):
+        marks += [(gap.start_s, channel, gap) for gap in channel.gaps]
+        marks += [(seam.at_s, channel, seam) for seam in channel.seams]
+        marks += [(segment.start_s, channel, segment) for segment in channel.segments]
+    return [(channel, part) for _, channel, part in sorted(marks, key=lambda mark: mark[0])]
 
 
-def _timed_text(transcript: Transcript) -> str:
+def _text(transcript: Transcript | Conversation, timestamps: bool) -> str:
+    if isinstance(transcript, Transcript) and not timestamps:
+        return encodable(transcript.text.lstrip()) + "\n"
     lines = []
-    for part in _in_order(transcript):
-        match part:
-            case Segment(text, start_s):
-                lines.append(f"[{_clock(start_s, '.', 2)}] {one_line(text)}\n")
-            case Gap(start_s):
-                lines.append(f"[{_clock(start_s, '.', 2)}] {gap_text(part)}\n")
+    for channel, part in _in_order(transcript):
+        if isinstance(part, Seam):
+            continue
+        text = one_line(part.text) if isinstance(part, Segment) else gap_text(part)
+        who = f"{channel.speaker}: " if channel.speaker else ""
+        when = f"[{_clock(part.start_s, '.', 2)}] " if timestamps else ""
+        lines.append(f"{when}{who}{text}\n")
     return "".join(lines)
 
 
-def _cues(transcript: Transcript) -> list[Cue]:
-    audio_s = max([transcript.audio_s, *(gap.end_s for gap in transcript.gaps)])
-    if not transcript.complete:  # words may have come after the last word of how much was sent
-        audio_s = max([audio_s, *(word.end_s for word in transcript.words)])
-    return cues(transcript.text, transcript.words, transcript.gaps, audio_s)
+def _cues(transcript: Transcript | Conversation, *, labels: bool = False) -> list[tuple[str | None, Cue]]:
+    """Return every cue and who speaks, in the order of time; with ``labels`` the text says it too."""
+    found = []
+    for channel in _channels(transcript):
+        audio_s = max([channel.audio_s, *(gap.end_s for gap in channel.gaps)])
+        if not channel.complete:  # words may have come after the last word of how much was sent
+            audio_s = max([audio_s, *(word.end_s for word in channel.words)])
+        label = f"{one_line(channel.speaker)}:" if labels and channel.speaker else ""
+        made = cues(channel.text, channel.words, channel.gaps, audio_s, label)
+        found += [(channel.speaker, cue) for cue in made]
+    return sorted(found, key=lambda speaker_and_cue: speaker_and_cue[1].start_s)
 
 
 # SRT has no way to escape. Players take <…> and {\…} for commands and show nothing, and read --> as a time line.
@@ -113,8 +146,9 @@ def _srt_cue(number: int, cue: Cue) -> str:
     return f"{number}\n{_clock(cue.start_s, ',', 3)} --> {_clock(cue.end_s, ',', 3)}\n{text}\n"
 
 
-def _vtt_cue(cue: Cue) -> str:
-    text = "\n".join(cue.lines).translate(_VTT)
+def _vtt_cue(speaker: str | None, cue: Cue) -> str:
+    voice = f"<v {one_line(speaker).translate(_VTT)}>" if speaker else ""
+    text = voice + "\n".join(cue.lines).translate(_VTT)
     return f"\n{_clock(cue.start_s, '.', 3)} --> {_clock(cue.end_s, '.', 3)}\n{text}\n"
 
 
@@ -138,6 +172,13 @@ def _summary(transcript: Transcript, target: str) -> dict[str, Any]:
         "complete": transcript.complete,
         "version": __version__,
     }
+
+
+def _whose(transcript: Transcript) -> dict[str, Any]:
+    """Return what tells one channel of a recording from the others, nothing for a transcript that stands alone."""
+    if transcript.speaker is None:
+        return {}
+    return {"channel": transcript.channel, "speaker": transcript.speaker}
 
 
 def _word(word: Word) -> dict[str, Any]:

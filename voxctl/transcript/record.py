@@ -6,22 +6,35 @@ import re
 from dataclasses import fields, is_dataclass
 from typing import Any
 
+from voxctl.errors import VoxError
 from voxctl.events import Event
 from voxctl.transcript.text import json_line
 
 
-def event_line(event: Event, elapsed_s: float) -> str:
+def event_line(event: Event, elapsed_s: float, *, source: str | None = None, channel: int | None = None) -> str:
     """Return the line of ``event``, newline included; its schema is ``events.schema.json`` beside this file.
 
-    ``type`` is the event's name in snake_case, ``elapsed_s`` the seconds since the session began; the rest are the
-    event's fields. Seconds have three decimals.
+    ``type`` is the event's name in snake_case, ``elapsed_s`` the seconds since the session began, ``source`` and
+    ``channel`` say what is listened to; the rest are the event's fields. Seconds have three decimals.
     """
-    return json_line({"type": type_name(type(event)), "elapsed_s": round(elapsed_s, 3), **_plain(event)}) + "\n"
+    return _line(type_name(type(event)), elapsed_s, source, channel, _plain(event))
 
 
-def type_name(event: type) -> str:
-    """Return the ``type`` of an event's lines."""
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", event.__name__).lower()
+def failure_line(error: VoxError, elapsed_s: float, *, source: str | None = None, channel: int | None = None) -> str:
+    """Return the line for what ended a session early."""
+    told = {"message": error.message, "hint": error.hint, "exit_code": error.exit_code}
+    return _line("failed", elapsed_s, source, channel, {"error": type_name(type(error)), **told})
+
+
+def _line(kind: str, elapsed_s: float, source: str | None, channel: int | None, rest: dict[str, Any]) -> str:
+    return (
+        json_line({"type": kind, "elapsed_s": round(elapsed_s, 3), "source": source, "channel": channel, **rest}) + "\n"
+    )
+
+
+def type_name(kind: type) -> str:
+    """Return the name of a kind of event or error in these lines."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).lower()
 
 
 def _plain(value: Any) -> Any:

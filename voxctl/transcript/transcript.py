@@ -27,11 +27,14 @@ class Segment:
 class Transcript:
     """Folds events in with ``apply``; what it holds is right at any moment, an unfinished session included.
 
-    ``source`` is the name of what was heard, for people.
+    ``source`` is the name of what was heard, for people; ``channel``, counted from 1, is set when it is one channel of
+    a recording, and ``speaker`` when it is one side of a conversation.
     """
 
-    def __init__(self, source: str | None = None) -> None:
+    def __init__(self, source: str | None = None, *, channel: int | None = None, speaker: str | None = None) -> None:
         self.source = source
+        self.channel = channel
+        self.speaker = speaker
         self.words: list[Word] = []
         self.segments: list[Segment] = []
         self.gaps: list[Gap] = []
@@ -42,8 +45,9 @@ class Transcript:
         self.audio_s = 0.0
         self.confidence: float | None = None
         self.complete = False
+        #: Whether the last segment may still grow.
+        self.mid_segment = False
         self._text: list[str] = []
-        self._open_segment = False
 
     @property
     def text(self) -> str:
@@ -80,12 +84,12 @@ class Transcript:
             rest = rest[end:]
 
     def _grow(self, text: str, word: Word) -> None:
-        if self._open_segment and not self._ends_before(word):
+        if self.mid_segment and not self._ends_before(word):
             last = self.segments[-1]
             self.segments[-1] = Segment(last.text + text, last.start_s, word.end_s, (*last.words, word))
         else:
             self.segments.append(Segment(text.strip(), word.start_s, word.end_s, (word,)))
-        self._open_segment = not word.text.endswith(_SENTENCE_END)
+        self.mid_segment = not word.text.endswith(_SENTENCE_END)
 
     def _ends_before(self, word: Word) -> bool:
         last = self.segments[-1]

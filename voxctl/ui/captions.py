@@ -9,6 +9,7 @@ from typing import TextIO
 
 from voxctl.errors import VoxError
 from voxctl.events import Event, Notice, Tail, Words
+from voxctl.transcript.conversation import Conversation
 from voxctl.transcript.transcript import Transcript
 from voxctl.ui.console import Display
 from voxctl.ui.flow import Flow
@@ -105,7 +106,7 @@ class CaptionsView:
             self._said.add(text)
             self.say(text)
 
-    def summary(self, transcript: Transcript, took_s: float) -> None:
+    def summary(self, transcript: Transcript | Conversation, took_s: float) -> None:
         """Say how much was heard and how fast; in one short line for each file where there are several."""
         text = summary_of(transcript, took_s)
         if self._several:

@@ -13,6 +13,7 @@ class Flow:
         self.tail = ""
         self._added: list[str] = []  # committed since the last `take`, so that adding costs nothing
         self._text = ""  # committed, in the row that is not full yet
+        self._begun = False
 
     def add(self, text: str) -> None:
         """Append committed text."""
@@ -20,7 +21,8 @@ class Flow:
 
     def take(self, width: int) -> list[Row]:
         """Take the rows that are full; what remains may still grow."""
-        self._text += cleaned("".join(self._added))
+        self._text += self._begin(cleaned("".join(self._added)))
+        self._begun = self._begun or bool(self._text)
         self._added.clear()
         *full, last = wrap(self._text, width)
         rows: list[Row] = [((self._text[line.start : line.end], ""),) for line in full]
@@ -35,12 +37,16 @@ class Flow:
         self._text = self.tail = ""
         return rows
 
+    def _begin(self, text: str) -> str:
+        """Return ``text`` without the white space that the very first text may begin with."""
+        return text if self._begun else text.lstrip()
+
     def rest(self, width: int, height: int) -> list[Row]:
         """Return the last ``height`` rows of what was not taken: the committed text, and the tail after it, dim."""
         tail = self.tail
         if len(tail) > width * height:  # no more than a screen of it can be seen
             tail = "…" + tail[-width * height :]
-        text, committed = self._text + cleaned(tail), len(self._text)
+        text, committed = self._text + self._begin(cleaned(tail)), len(self._text)
         if not text.strip():
             return []
 

@@ -6,6 +6,7 @@ from typing import TextIO
 
 from voxctl.errors import Interrupted, VoxError
 from voxctl.events import Event, Notice, Reconnecting, Words
+from voxctl.transcript.conversation import Conversation
 from voxctl.transcript.transcript import Transcript
 from voxctl.ui.text import one_line, printable
 
@@ -19,7 +20,7 @@ def show_error(error: VoxError, err: TextIO) -> None:
     err.flush()
 
 
-def summary_of(transcript: Transcript, took_s: float) -> str:
+def summary_of(transcript: Transcript | Conversation, took_s: float) -> str:
     """Return how much was heard, how fast, and how sure the recogniser is where it tells, in one line."""
     speed = f" ({transcript.audio_s / took_s:.1f}x real time)" if took_s > 0 else ""
     parts = [f"{transcript.audio_s:.1f} s of audio in {took_s:.1f} s{speed}", f"{len(transcript.words)} words"]
@@ -85,7 +86,7 @@ class PlainView:
             self._said.add(text)
             self.say(text)
 
-    def summary(self, transcript: Transcript, took_s: float) -> None:
+    def summary(self, transcript: Transcript | Conversation, took_s: float) -> None:
         """Say how much was heard, how fast, and how sure the recogniser is where it tells."""
         self.say(summary_of(transcript, took_s))
 

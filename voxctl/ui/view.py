@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Protocol, TextIO
 
 from voxctl.events import Event
+from voxctl.transcript.conversation import Conversation
 from voxctl.transcript.transcript import Transcript
 from voxctl.ui.console import display_for
 from voxctl.ui.plain import PlainView
@@ -38,7 +39,7 @@ class View(Protocol):
     def say_once(self, text: str) -> None:
         """Write one line to stderr unless it was written before."""
 
-    def summary(self, transcript: Transcript, took_s: float) -> None:
+    def summary(self, transcript: Transcript | Conversation, took_s: float) -> None:
         """Say how much was heard, how fast, and how sure the recogniser is where it tells."""
 
 

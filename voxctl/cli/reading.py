@@ -1,0 +1,76 @@
+"""One input under way: its transcript grows, is shown, and every event is put on record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from voxctl.cli.inputs import Input
+from voxctl.errors import OutputError, VoxError
+from voxctl.events import Event, Opened
+from voxctl.transcript.conversation import Conversation, Turns
+from voxctl.transcript.transcript import Transcript
+from voxctl.ui.view import View
+
+if TYPE_CHECKING:
+    from voxctl.cli.eventlog import EventLog
+
+
+class Reading:
+    """Takes the events of an input's sessions. ``transcript`` is right at any moment."""
+
+    def __init__(self, sound: Input, view: View, log: EventLog | None) -> None:
+        self.transcript: Transcript | Conversation
+        self._channels = [file.channel for file in sound.files]
+        self._name = sound.name
+        self._view = view
+        self._log = log
+        self._turns: Turns | None = None
+        if sound.speakers is None:
+            self.transcript = self._single = Transcript(sound.name, channel=self._channels[0])
+        else:
+            self.transcript = conversation = Conversation(sound.speakers, sound.name)
+            self._turns = Turns(conversation)
+
+    def take(self, number: int, event: Event) -> None:
+        """Take an event of the session ``number``, 0 being that of the first channel."""
+        if self._log:
+            self._log.event(event, self._channels[number])
+        for shown in self._folded(number, event):
+            self._show(shown)
+
+    @contextmanager
+    def recorded(self) -> Iterator[None]:
+        """Put the beginning and the failure of what is done inside on record; show at the end what was held back."""
+        if self._log:
+            self._log.begin(self._name)
+        try:
+            yield
+        except OutputError:  # perhaps the log's own
+            raise
+        except VoxError as exc:
+            if self._log:
+                self._log.failed(exc)
+            raise
+        finally:
+            for shown in self._turns.finish() if self._turns else ():
+                self._show(shown)
+
+    def _folded(self, number: int, event: Event) -> Sequence[Event]:
+        if self._turns:
+            return self._turns.apply(number, event)
+        self._single.apply(event)
+        return (event,)
+
+    def _show(self, event: Event) -> None:
+        from voxctl.realtime.models import facts_for
+
+        self._view.show(event)
+        if isinstance(event, Opened) and facts_for(event.model).low_accuracy:
+            self._view.say_once(_LOW_ACCURACY.format(engine=event.engine or event.model))
+
+
+_LOW_ACCURACY = (
+    "note: {engine} is a low-accuracy recogniser for trials and self-tests; name a vLLM server with --url for more"
+)
