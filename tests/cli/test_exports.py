@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import signal
 from pathlib import Path
 
 import pytest
 
-from tests.cli.program import CLIP, run, shown_error
+from tests.cli.program import CLIP, run, shown_error, started
 from tests.fakes.lawful import LawfulServer
 
 
@@ -34,6 +36,39 @@ async def test_a_folder_gets_a_document_for_each_good_input(tmp_path: Path) -> N
     done = await run("transcribe", *inputs, "--format", "srt", "--output", tmp_path / "out")
     assert done.code == 3 and done.out == "" and "bad.wav is not audio" in done.err
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["one.srt", "two.srt"]
+
+
+def fifty(folder: Path) -> list[Path]:
+    inputs = [folder / f"{number:02}.wav" for number in range(50)]
+    for path in inputs:
+        path.write_bytes(CLIP.read_bytes()[:64_044])
+    inputs[20].write_bytes(b"no sound")
+    return inputs
+
+
+async def test_one_bad_file_of_fifty_is_reported_and_the_others_are_written(tmp_path: Path) -> None:
+    inputs, out = fifty(tmp_path), tmp_path / "out"
+    async with LawfulServer().on_a_port() as url:
+        done = await run("transcribe", *inputs, "--url", url, "--format", "srt", "--output", out)
+    assert done.code == 3 and done.err.count("error:") == 1 and "20.wav is not audio" in done.err
+    assert sorted(path.stem for path in out.iterdir()) == [path.stem for path in inputs if path.stem != "20"]
+    assert len({path.read_text("utf-8") for path in out.iterdir()}) == 1, "every document is whole"
+
+
+async def test_ctrl_c_in_the_middle_of_fifty_leaves_only_whole_files(tmp_path: Path) -> None:
+    inputs, out = fifty(tmp_path), tmp_path / "out"
+    async with (
+        LawfulServer(tick_pause_s=0.01).on_a_port() as url,
+        started("transcribe", *inputs, "--url", url, "--format", "srt", "--output", out) as program,
+    ):
+        await program.say_until("03.srt")
+        program.process.send_signal(signal.SIGINT)
+        done = await asyncio.wait_for(program.end(), 20)
+    assert done.code == 130
+    *whole, last = sorted(out.iterdir())
+    assert 3 <= len(whole) < 40 and all(path.suffix == ".srt" for path in (*whole, last))
+    assert len({path.read_text("utf-8") for path in whole}) == 1
+    assert last.read_text("utf-8").startswith("1\n00:00:00,"), "that in progress holds what was heard"
 
 
 async def test_a_file_gets_the_document_and_stdout_nothing(tmp_path: Path) -> None:

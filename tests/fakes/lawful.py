@@ -23,7 +23,7 @@ FIRST_TICK_SAMPLES = 1320  # 82.5 ms; the delay comes on top
 
 @dataclass
 class LawfulServer:
-    """``speak(i)`` is the text of delta *i*. Each other field is one way to misbehave.
+    """One connection at a time. ``speak(i)`` is the text of delta *i*. Each other field is one way to misbehave.
 
     ``silent_after`` deltas nothing more comes; ``ends_after`` deltas the context is full; ``breaks_after`` deltas the
     line is cut; ``refusals`` connections are turned away first, with ``refusal``; ``mute``: not even a greeting.
@@ -90,6 +90,7 @@ class LawfulServer:
                 await line.send('{"type":"error","error":"busy","code":"server_full"}')
                 await line.close(1013)
                 return
+            self.n_received = self.n_deltas = 0
             await line.send('{"type":"session.created","id":"s","created":1}')
             while not await self._take(line, json.loads(await line.receive())):
                 pass
