@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 README = Path(__file__).parent.parent / "README.md"
-COMMANDS = ("transcribe", "serve")
+COMMANDS = ("transcribe", "serve", "config")
 _PLACE = re.compile(r"(?<=<!-- commands -->\n).*(?=<!-- /commands -->)", re.DOTALL)
 
 

@@ -19,6 +19,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "_version": set(),
     "errors": set(),
     "events": set(),
+    "config": {"errors"},
     "audio": {"errors"},
     "transport": {"errors"},
     "realtime": {"errors", "events"},
@@ -29,6 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ui": {"errors", "events", "transcript"},
     "cli": {
         "audio",
+        "config",
         "connect",
         "errors",
         "events",
@@ -190,7 +192,9 @@ def loaded_by(*arguments: str) -> set[str]:
     return set(run.stderr.split())
 
 
-@pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("transcribe", "--help"), ("serve", "--help")])
+@pytest.mark.parametrize(
+    "arguments", [("--help",), ("--version",), ("transcribe", "--help"), ("serve", "--help"), ("config", "--help")]
+)
 def test_help_loads_nothing_heavy(arguments: tuple[str, ...]) -> None:
     loaded = loaded_by(*arguments)
     assert "voxctl.cli.app" in loaded

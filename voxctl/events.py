@@ -2,7 +2,8 @@
 
 A session is an asynchronous iterator of these frozen values, in this order::
 
-    Reconnecting*  Opened  (Words | Tail | Progress | Notice | Reconnecting | StreamEnded | Seam | Gap)*  Done
+    Reconnecting*  Opened
+    (Words | Tail | Progress | Notice | Reconnecting | Resumed | Rotated | StreamEnded | Seam | Gap)*  Done
 
 ``Words`` alone carry transcript text, and their ``text`` joined is the transcript. All times are seconds from the
 start of the audio.
@@ -10,6 +11,7 @@ start of the audio.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 
@@ -53,6 +55,14 @@ class Words:
     text: str
     words: tuple[Word, ...]
 
+    def parts(self) -> Iterator[tuple[str, Word]]:
+        """Yield each word with its own share of ``text``: from the white space before it to its end."""
+        rest = self.text
+        for word in self.words:
+            end = rest.index(word.text) + len(word.text)
+            yield rest[:end], word
+            rest = rest[end:]
+
 
 @dataclass(frozen=True, slots=True)
 class Tail:
@@ -63,10 +73,12 @@ class Tail:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far the server has listened (``acked_s``) and how far we have sent (``sent_s``)."""
+    """How far the server has listened (``acked_s``), how far we have sent (``sent_s``) and how much sound the source
+    has given (``source_s``). While sound waits for a connection, only the last one grows."""
 
     acked_s: float
     sent_s: float
+    source_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +95,20 @@ class Reconnecting:
     attempt: int
     delay_s: float
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """A new connection took over from one that failed; it hears the sound again from ``at_s`` on."""
+
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rotated:
+    """A new connection took over at ``at_s`` from one that had lasted long enough and is still good."""
+
+    at_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,4 +149,4 @@ class Done:
     complete: bool = True
 
 
-Event = Opened | Words | Tail | Progress | Notice | Reconnecting | StreamEnded | Seam | Gap | Done
+Event = Opened | Words | Tail | Progress | Notice | Reconnecting | Resumed | Rotated | StreamEnded | Seam | Gap | Done

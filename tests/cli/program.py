@@ -6,7 +6,7 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,10 +68,12 @@ class Program:
 
 
 @asynccontextmanager
-async def started(*arguments: str | Path, stdin: int | None = None, cwd: Path | None = None) -> AsyncIterator[Program]:
-    """Start voxctl; it is ended when the context is left."""
+async def started(
+    *arguments: str | Path, stdin: int | None = None, cwd: Path | None = None, env: Mapping[str, str] | None = None
+) -> AsyncIterator[Program]:
+    """Start voxctl, in an environment without settings but with ``env``; it is ended when the context is left."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("VOXCTL_")}
-    environment["PYTHONPATH"] = str(REPOSITORY)
+    environment |= {"PYTHONPATH": str(REPOSITORY), "VOXCTL_CONFIG": os.devnull} | dict(env or {})
     process = await asyncio.create_subprocess_exec(
         *VOXCTL,
         *map(str, arguments),
@@ -90,9 +92,11 @@ async def started(*arguments: str | Path, stdin: int | None = None, cwd: Path | 
         process._transport.close()  # type: ignore[attr-defined]  # asyncio offers no other way to let go of its pipes
 
 
-async def run(*arguments: str | Path, cwd: Path | None = None, limit_s: float = 50) -> Run:
+async def run(
+    *arguments: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None, limit_s: float = 50
+) -> Run:
     """Run voxctl to its end, which must come within ``limit_s``."""
-    async with started(*arguments, cwd=cwd) as program:
+    async with started(*arguments, cwd=cwd, env=env) as program:
         return await asyncio.wait_for(program.end(), limit_s)
 
 

@@ -19,6 +19,8 @@ from voxctl.events import (
     Opened,
     Progress,
     Reconnecting,
+    Resumed,
+    Rotated,
     Seam,
     StreamEnded,
     Tail,
@@ -26,7 +28,7 @@ from voxctl.events import (
     Word,
     Words,
 )
-from voxctl.transcript.record import event_line, failure_line, type_name
+from voxctl.transcript.record import event_line, event_of, failure_line, type_name
 
 SCHEMA: dict[str, Any] = json.loads(
     resources.files("voxctl.transcript").joinpath("events.schema.json").read_text("utf-8")
@@ -36,7 +38,9 @@ EVENTS: tuple[Event, ...] = (
     Opened("voxtral", "vllm"),
     Words(" of a\x9b", (Word("of", 0.1, 0.2000004), Word("a\x9b", 0.2, 0.2, estimated=True))),
     Tail("hel"),
-    Progress(0.08, 2.0),
+    Progress(0.08, 2.0, 2.5),
+    Resumed(3.5),
+    Rotated(180.25),
     Notice("the model was guessed"),
     Reconnecting(2, 0.5, "the server is full"),
     StreamEnded(Usage(3, 4)),
@@ -60,6 +64,16 @@ def test_a_line_keeps_the_schema_of_its_event(event: Event) -> None:
     name = type(event).__name__
     jsonschema.validate(parsed, {"$ref": f"#/$defs/{name}", "$defs": SCHEMA["$defs"]})
     assert parsed["elapsed_s"] == 1.235
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: type(event).__name__)
+def test_a_line_can_be_read_back(event: Event) -> None:
+    again = event_of(json.loads(event_line(event, 0.0)))
+    assert type(again) is type(event) and event_line(again, 0.0) == event_line(event, 0.0)
+
+
+def test_a_line_of_another_kind_holds_no_event() -> None:
+    assert event_of({"type": "failed"}) is None and event_of({}) is None
 
 
 @pytest.mark.parametrize("kind", get_args(Event), ids=lambda kind: kind.__name__)

@@ -57,6 +57,20 @@ async def test_frames_arrive_in_order_both_ways(ends: Ends) -> None:
     assert [await near.receive() for _ in range(20)] == [f"fro {i} ü 你" for i in range(20)]
 
 
+async def test_frames_of_any_length_arrive_whole_both_ways(ends: Ends) -> None:
+    near, far = ends
+    frames = [letter * n for letter, n in zip("abcdef", (1, 100_000, 16_384, 2, 300_000, 125), strict=True)]
+
+    async def send_all(end: Transport | Far) -> None:
+        for frame in frames:
+            await end.send(frame)
+
+    for sender, receiver in ((near, far), (far, near)):
+        sending = asyncio.create_task(send_all(sender))
+        assert [await receiver.receive() for _ in frames] == frames
+        await sending
+
+
 async def test_what_came_before_the_end_is_given_before_the_end(ends: Ends) -> None:
     near, far = ends
     await far.send("last words")

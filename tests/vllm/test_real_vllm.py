@@ -31,13 +31,6 @@ def _under_test(vllm: VllmServer, delay_s: float = 0.48) -> RealtimeServerUnderT
 
 
 @pytest.fixture(scope="class")
-def ordinary_vllm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VllmServer]:
-    """Room for everything the contract does."""
-    with running_vllm(write_tiny_model(tmp_path_factory.mktemp("voxtral"))) as vllm:
-        yield vllm
-
-
-@pytest.fixture(scope="class")
 def small_vllm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VllmServer]:
     """One slot, a short context, and a key."""
     options = VllmOptions(max_model_len=CONTEXT_TOKENS, max_num_seqs=1, api_key=API_KEY)

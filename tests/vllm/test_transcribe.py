@@ -30,10 +30,9 @@ pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 CONTEXT_TOKENS = 128
 
 
-@pytest.fixture(scope="module")
-def vllm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VllmServer]:
-    with running_vllm(write_tiny_model(tmp_path_factory.mktemp("voxtral"))) as server:
-        yield server
+@pytest.fixture
+def vllm(ordinary_vllm: VllmServer) -> VllmServer:
+    return ordinary_vllm
 
 
 @pytest.fixture(scope="module")

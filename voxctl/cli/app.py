@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import sys
 from collections.abc import Iterator
 from typing import Annotated, Any
@@ -91,10 +92,12 @@ def _options(
 
 
 def _register() -> None:
-    from voxctl.cli import serve, transcribe
+    from voxctl.cli import config, serve, transcribe
+    from voxctl.cli.layers import Configured
 
-    app.command("transcribe")(transcribe.transcribe)
-    app.command("serve")(serve.serve)
+    app.command("transcribe", cls=Configured)(transcribe.transcribe)
+    app.command("serve", cls=Configured)(serve.serve)
+    app.command("config", cls=Configured)(config.config)
 
 
 _register()
@@ -102,6 +105,9 @@ _register()
 
 def main() -> None:
     """Run voxctl."""
+    if "_VOXCTL_COMPLETE" in os.environ:
+        # A shell takes each line for a candidate, and typer would break the words about one at the terminal's width.
+        os.environ["TERMINAL_WIDTH"] = "10000"
     for stream in (sys.stdout, sys.stderr):
         # A terminal without the characters of a transcript shows their codes; it does not end the program.
         if hasattr(stream, "reconfigure"):

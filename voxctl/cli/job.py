@@ -23,6 +23,7 @@ from voxctl.ui.view import View
 
 if TYPE_CHECKING:
     from voxctl.cli.eventlog import EventLog
+    from voxctl.cli.journal import Journal
     from voxctl.cli.output import Output
     from voxctl.transcript.conversation import Conversation
     from voxctl.transcript.transcript import Transcript
@@ -79,11 +80,13 @@ class Run:
 
     def _open_outputs(self, kept: ExitStack) -> None:
         from voxctl.cli.eventlog import open_event_log
+        from voxctl.cli.journal import recover
         from voxctl.cli.output import plan_output
 
         job = self._job
         if job.output is not None:
             self._output = kept.enter_context(plan_output(job.output, job.files, job.format.suffix))
+            recover(self._output.paths, self._view.say)
         if job.events is not None:
             paths = self._output.paths if self._output else ()
             self._events = kept.enter_context(open_event_log(job.events, job.files, paths))
@@ -117,11 +120,14 @@ class Run:
             self._failed = self._failed or exc
 
     async def _transcribe(self, name: str, target: Target, interrupts: Interrupts) -> None:
-        with self._open.pop(name, None) or self._job.hearing.open(name) as sound:
+        with ExitStack() as kept:
+            opened = self._open.pop(name, None)
+            sound = kept.enter_context(opened or self._job.hearing.open(name))
             started_s = time.monotonic()
             title = sound.name if len(self._job.files) > 1 else None
             self._view.begin(title, target=target.label, duration_s=sound.duration_s, pace=self._job.speed)
-            reading = Reading(sound, self._view, self._events)
+            journal = kept.enter_context(self._journal(name, sound, target))
+            reading = Reading(sound, self._view, self._events, journal)
             try:
                 if sound.n_missing_bytes > _CUT_SHORT_BYTES:
                     self._view.say(f"note: {sound.name} is cut short: {sound.n_missing_bytes // 1000} kB are missing")
@@ -130,7 +136,22 @@ class Run:
             finally:
                 self._view.end(reading.transcript.complete)
                 self._deliver(name, reading.transcript, target)
+                if journal:
+                    journal.needed = False
             self._view.summary(reading.transcript, time.monotonic() - started_s)
+
+    @contextmanager
+    def _journal(self, name: str, sound: Input, target: Target) -> Iterator[Journal | None]:
+        """Keep what is heard beside the file that is to hold it, if there is one."""
+        path = self._output.path_of(name) if self._output else None
+        if path is None:
+            yield None
+            return
+        from voxctl.cli.journal import Heading, open_journal
+
+        heading = Heading(sound.name, target.label, self._job.format, self._job.timestamps, sound.speakers)
+        with open_journal(path, heading) as journal:
+            yield journal
 
     async def _listen(self, sound: Input, reading: Reading, target: Target, interrupts: Interrupts) -> None:
         from voxctl.audio.pace import paced

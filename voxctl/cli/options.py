@@ -2,14 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from voxctl.audio.raw import Encoding, RawFormat
 from voxctl.errors import UsageError
+from voxctl.realtime.models import DEFAULT_MODEL, EMBEDDED
 from voxctl.transcript.export import Format
+
+
+def judged_by(check: Callable[[Any], object]) -> Callable[..., Any]:
+    """Return an option's callback that lets a value pass if ``check`` does not raise ``UsageError``.
+
+    Rules that hold for every value of an option belong here, so that one in a file is judged where it stands.
+    """
+
+    def judge(ctx: typer.Context, param: typer.CallbackParam, value: Any) -> Any:
+        try:
+            if value is not None:
+                check(value)
+        except UsageError as exc:
+            if getattr(ctx.get_parameter_source(str(param.name)), "name", "") != "ENVIRONMENT":
+                raise
+            raise UsageError(f"{param.envvar}: {exc.message}", hint=exc.hint) from exc
+        return value
+
+    return judge
+
+
+def _models(incomplete: str) -> list[str]:
+    return [name for name in (DEFAULT_MODEL, EMBEDDED.family) if name.startswith(incomplete)]
+
+
+def _paces(incomplete: str) -> list[str]:
+    return [pace for pace in ("max", "1") if pace.startswith(incomplete)]
+
 
 UrlOpt = Annotated[
     str | None,
@@ -27,6 +57,7 @@ ModelOpt = Annotated[
         "--model",
         envvar="VOXCTL_MODEL",
         metavar="NAME",
+        autocompletion=_models,
         help="The served model's name. Default: the server's own if it names one, "
         "else mistralai/Voxtral-Mini-4B-Realtime-2602.",
     ),
@@ -53,16 +84,44 @@ SpeedOpt = Annotated[
     str | None,
     typer.Option(
         metavar="PACE",
-        help="max: as fast as the server transcribes (the default); or a multiple of real time: 1, 4 …",
+        envvar="VOXCTL_SPEED",
+        show_envvar=False,
+        callback=judged_by(lambda speed: parse_speed(speed, False)),
+        autocompletion=_paces,
+        help="max: as fast as the server transcribes; or a multiple of real time: 1, 4 …",
+        show_default="max",
     ),
 ]
 RealtimeOpt = Annotated[bool, typer.Option("--realtime", help="Play files at the pace of speech: --speed 1.")]
-ChunkOpt = Annotated[int, typer.Option(min=10, max=1000, help="Length of the chunks sent, in milliseconds.")]
+ChunkOpt = Annotated[
+    int,
+    typer.Option(
+        min=10,
+        max=1000,
+        metavar="MS",
+        envvar="VOXCTL_CHUNK_MS",
+        show_envvar=False,
+        help="Length of the chunks sent, in milliseconds.",
+    ),
+]
 FormatOpt = Annotated[
     Format,
-    typer.Option("--format", help="txt: words as they are committed. The others: a document a file, at its end."),
+    typer.Option(
+        "--format",
+        envvar="VOXCTL_FORMAT",
+        show_envvar=False,
+        help="txt: words as they are committed. The others: a document a file, at its end.",
+    ),
 ]
-TimestampsOpt = Annotated[bool, typer.Option("--timestamps", help="Begin each line of txt with its time.")]
+TimestampsOpt = Annotated[
+    bool,
+    typer.Option(
+        "--timestamps/--no-timestamps",
+        envvar="VOXCTL_TIMESTAMPS",
+        show_envvar=False,
+        help="Begin each line of txt with its time.",
+    ),
+]
 OutputOpt = Annotated[
     str | None,
     typer.Option(
@@ -72,16 +131,61 @@ OutputOpt = Annotated[
         help="Write to this file, or into this folder, one document for each input; whole or not at all.",
     ),
 ]
-ChannelOpt = Annotated[
-    int | None,
-    typer.Option(min=1, metavar="N", help="Take this channel only, 1 being the left; without it they are mixed."),
-]
 RawOpt = Annotated[
-    bool, typer.Option("--raw", help="The input has no header; --encoding, --rate and --channels say what it is.")
+    bool,
+    typer.Option(
+        "--raw/--no-raw",
+        envvar="VOXCTL_RAW",
+        show_envvar=False,
+        help="The input has no header; --encoding, --rate and --channels say what it is.",
+    ),
 ]
-EncodingOpt = Annotated[Encoding | None, typer.Option(help="Of --raw input.", show_default="pcm16")]
-RateOpt = Annotated[int | None, typer.Option(metavar="HZ", help="Of --raw input.", show_default="16000")]
-ChannelsOpt = Annotated[int | None, typer.Option(metavar="N", help="Of --raw input.", show_default="1")]
+EncodingOpt = Annotated[
+    Encoding | None,
+    typer.Option(envvar="VOXCTL_ENCODING", show_envvar=False, help="Of --raw input.", show_default="pcm16"),
+]
+RateOpt = Annotated[
+    int | None,
+    typer.Option(
+        metavar="HZ",
+        envvar="VOXCTL_RATE",
+        show_envvar=False,
+        callback=judged_by(lambda rate: RawFormat(Encoding.PCM16, rate, 1)),
+        help="Of --raw input.",
+        show_default="16000",
+    ),
+]
+ChannelsOpt = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        envvar="VOXCTL_CHANNELS",
+        show_envvar=False,
+        callback=judged_by(lambda channels: RawFormat(Encoding.PCM16, 16_000, channels)),
+        help="Of --raw input.",
+        show_default="1",
+    ),
+]
+HostOpt = Annotated[
+    str,
+    typer.Option(
+        "--host",
+        envvar="VOXCTL_HOST",
+        show_envvar=False,
+        help="Address to listen on; a public one needs --api-key.",
+    ),
+]
+PortOpt = Annotated[
+    int,
+    typer.Option(
+        "--port",
+        min=0,
+        max=65535,
+        envvar="VOXCTL_PORT",
+        show_envvar=False,
+        help="Port to listen on; 0 takes a free one.",
+    ),
+]
 ServerKeyOpt = Annotated[
     str | None,
     typer.Option(

@@ -15,17 +15,19 @@ from voxctl.ui.view import View
 
 if TYPE_CHECKING:
     from voxctl.cli.eventlog import EventLog
+    from voxctl.cli.journal import Journal
 
 
 class Reading:
     """Takes the events of an input's sessions. ``transcript`` is right at any moment."""
 
-    def __init__(self, sound: Input, view: View, log: EventLog | None) -> None:
+    def __init__(self, sound: Input, view: View, log: EventLog | None, journal: Journal | None) -> None:
         self.transcript: Transcript | Conversation
         self._channels = [file.channel for file in sound.files]
         self._name = sound.name
         self._view = view
         self._log = log
+        self._journal = journal
         self._turns: Turns | None = None
         if sound.speakers is None:
             self.transcript = self._single = Transcript(sound.name, channel=self._channels[0])
@@ -35,8 +37,9 @@ class Reading:
 
     def take(self, number: int, event: Event) -> None:
         """Take an event of the session ``number``, 0 being that of the first channel."""
-        if self._log:
-            self._log.event(event, self._channels[number])
+        for record in (self._journal, self._log):
+            if record:
+                record.event(event, self._channels[number])
         for shown in self._folded(number, event):
             self._show(shown)
 

@@ -1,4 +1,4 @@
-"""``voxctl serve``: a Realtime server of our own on this machine."""
+"""``voxctl serve``: a Realtime server on this machine, of our own or vLLM's."""
 
 from __future__ import annotations
 
@@ -6,37 +6,117 @@ import asyncio
 import contextlib
 import ipaddress
 import json
+import os
+import shlex
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from voxctl.cli.interrupt import Interrupts, run_interruptible
-from voxctl.cli.options import JsonOpt, ServerKeyOpt
+from voxctl.cli.options import HostOpt, JsonOpt, PortOpt, ServerKeyOpt
+from voxctl.cli.settings import UseOpt
 from voxctl.errors import UsageError
+from voxctl.realtime.models import DEFAULT_MODEL, facts_for
+from voxctl.serving.vllm_command import START_TIMEOUT_S, VllmSettings
 from voxctl.ui.plain import PlainView
 from voxctl.ui.streams import product, weather
 
 if TYPE_CHECKING:
     from voxctl.serving.server import RunningServer
+    from voxctl.serving.vllm import VllmLaunch
 
 
 class EngineName(StrEnum):
     """The recogniser behind the server."""
 
     POCKETSPHINX = "pocketsphinx"
+    VLLM = "vllm"
+    AUTO = "auto"
+
+
+EngineOpt = Annotated[
+    EngineName,
+    typer.Option(
+        envvar="VOXCTL_ENGINE",
+        help="pocketsphinx: bundled, offline, low accuracy; for trying things out. vllm: starts `vllm serve`, which "
+        "downloads the model once (9 GB) and takes the GPU. auto: vllm where there are both, else pocketsphinx.",
+    ),
+]
+MaxStreamsOpt = Annotated[
+    int | None,
+    typer.Option(
+        envvar="VOXCTL_MAX_STREAMS",
+        show_envvar=False,
+        min=1,
+        show_default="4 per CPU core; vllm: by GPU memory",
+        help="Streams at a time; more are refused, or wait.",
+    ),
+]
+ServedModelOpt = Annotated[
+    str,
+    typer.Option(
+        "--model", envvar="VOXCTL_MODEL", metavar="NAME", help="vllm: a name on the Hugging Face Hub, or a folder."
+    ),
+]
+VllmOpt = Annotated[
+    Path | None,
+    typer.Option(
+        "--vllm",
+        envvar="VOXCTL_VLLM",
+        metavar="PATH",
+        help="The vllm command. Default: the one installed beside voxctl, else the one on PATH.",
+    ),
+]
+MaxModelLenOpt = Annotated[
+    int | None,
+    typer.Option(
+        envvar="VOXCTL_MAX_MODEL_LEN",
+        min=64,
+        metavar="TOKENS",
+        show_default="by GPU memory",
+        help="vllm: the longest session; a token of Voxtral is 80 ms.",
+    ),
+]
+UtilizationOpt = Annotated[
+    float | None,
+    typer.Option(
+        envvar="VOXCTL_GPU_MEMORY_UTILIZATION",
+        min=0.01,
+        max=1.0,
+        metavar="SHARE",
+        show_default="what is free",
+        help="vllm: the share of the GPU's memory that it may take.",
+    ),
+]
+StartTimeoutOpt = Annotated[
+    float,
+    typer.Option(
+        envvar="VOXCTL_START_TIMEOUT", min=1, metavar="SECONDS", help="vllm: until it answers, the download included."
+    ),
+]
+ExtraArg = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[-- ARGUMENTS]", show_default=False, help="Passed to `vllm serve` as they are."),
+]
 
 
 def serve(
-    engine: Annotated[
-        EngineName, typer.Option(help="pocketsphinx: bundled, offline, low accuracy; for trying things out.")
-    ] = EngineName.POCKETSPHINX,
-    host: Annotated[str, typer.Option(help="Address to listen on; a public one needs --api-key.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8000,
-    max_streams: Annotated[
-        int | None, typer.Option(min=1, show_default="4 per CPU core", help="Streams at a time; more are refused.")
-    ] = None,
+    arguments: ExtraArg = None,
+    use: UseOpt = None,
+    engine: EngineOpt = EngineName.POCKETSPHINX,
+    host: HostOpt = "127.0.0.1",
+    port: PortOpt = 8000,
+    max_streams: MaxStreamsOpt = None,
+    model: ServedModelOpt = DEFAULT_MODEL,
+    vllm: VllmOpt = None,
+    max_model_len: MaxModelLenOpt = None,
+    gpu_memory_utilization: UtilizationOpt = None,
+    start_timeout: StartTimeoutOpt = START_TIMEOUT_S,
     api_key: ServerKeyOpt = None,
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Listen beyond this machine without a key: anybody may use it.")
@@ -44,30 +124,86 @@ def serve(
     json_: JsonOpt = False,
 ) -> None:
     """Serve the vLLM Realtime protocol on this machine until Ctrl-C."""
-    from voxctl.transport.websocket import checked_key
-
-    key = checked_key(api_key)
-    if not key and not insecure and not _loopback(host):
-        raise UsageError(
-            f"listening on {host or 'every address'} without a key lets anybody transcribe on this machine",
-            hint="set VOXCTL_API_KEY or --api-key, or say --insecure if that is what you want.",
-        )
-    view = PlainView(product(sys.stdout), weather(sys.stderr), live=False)
+    key = _checked_key(api_key, engine, host, insecure)
+    extra = tuple(arguments or ())
+    if extra and engine is EngineName.POCKETSPHINX:
+        raise UsageError(f"{extra[0]!r} is for vllm serve, which is not started", hint="add --engine vllm.")
+    desk = _Desk(PlainView(product(sys.stdout), weather(sys.stderr), live=False), json_)
 
     async def run(interrupts: Interrupts) -> None:
-        from voxctl.serving.pocketsphinx import PocketSphinxEngine
-        from voxctl.serving.server import DEFAULT_MAX_STREAMS, open_server
+        chosen = await _chosen(vllm, desk.say) if engine is EngineName.AUTO else engine
+        if chosen is EngineName.POCKETSPHINX:
+            await _serve_pocketsphinx(desk, interrupts, host, port, max_streams, key)
+            return
+        from voxctl.serving.vllm import prepared
 
-        recogniser = PocketSphinxEngine()
-        streams = max_streams or DEFAULT_MAX_STREAMS
-        async with open_server(recogniser, host=host, port=port, max_streams=streams, api_key=key) as server:
-            if json_:
-                view.document(json.dumps({"url": server.url, "model": recogniser.model, "max_streams": streams}))
-            view.say(f"serving {recogniser.model} to {streams} streams at {server.url}; Ctrl-C ends it")
-            view.say(f"  try: voxctl transcribe FILE --url {server.url}")
-            await _until_closed(server, interrupts)
+        settings = VllmSettings(model, max_streams, max_model_len, gpu_memory_utilization, extra)
+        found = await prepared(settings, vllm, desk.say)
+        launch = replace(found, host=host, port=port, api_key=key, start_timeout_s=start_timeout)
+        await _serve_vllm(desk, interrupts, launch)
 
-    run_interruptible(run, view.say)
+    run_interruptible(run, desk.say)
+
+
+class _Desk:
+    """Where it is announced that a server can be used."""
+
+    def __init__(self, view: PlainView, as_json: bool) -> None:
+        self.say = view.say
+        self._view = view
+        self._as_json = as_json
+
+    def announce(self, url: str, model: str, max_streams: int) -> None:
+        if self._as_json:
+            self._view.document(json.dumps({"url": url, "model": model, "max_streams": max_streams}))
+        self.say(f"serving {model} to {max_streams} streams at {url}; Ctrl-C ends it")
+        named = "" if facts_for(model).low_accuracy or model == DEFAULT_MODEL else f" --model {shlex.quote(model)}"
+        self.say(f"  try: voxctl transcribe FILE --url {url}{named}")
+
+
+async def _serve_pocketsphinx(
+    desk: _Desk, interrupts: Interrupts, host: str, port: int, max_streams: int | None, key: str | None
+) -> None:
+    from voxctl.serving.pocketsphinx import PocketSphinxEngine
+    from voxctl.serving.server import DEFAULT_MAX_STREAMS, open_server
+
+    recogniser = PocketSphinxEngine()
+    streams = max_streams or DEFAULT_MAX_STREAMS
+    async with open_server(recogniser, host=host, port=port, max_streams=streams, api_key=key) as server:
+        desk.announce(server.url, recogniser.model, streams)
+        await _until_closed(server, interrupts)
+
+
+async def _serve_vllm(desk: _Desk, interrupts: Interrupts, launch: VllmLaunch) -> None:
+    from voxctl.serving.vllm import open_vllm
+
+    answered = False
+
+    async def work() -> None:
+        nonlocal answered
+        async with open_vllm(launch, desk.say) as server:
+            answered = True
+            desk.announce(server.url, server.model, launch.plan.max_streams)
+            await server.wait_closed()
+
+    working = asyncio.ensure_future(work())
+    with interrupts.ending(working.cancel, "ending vLLM"):
+        try:
+            await working
+        except asyncio.CancelledError:
+            # Being told to end is how a server ends well; but one that never answered, or was told twice, was cut off.
+            task = asyncio.current_task()
+            if not answered or (task and task.cancelling()):
+                raise
+
+
+async def _chosen(vllm: Path | None, say: Callable[[str], None]) -> EngineName:
+    from voxctl.serving.vllm_found import vllm_or_reason
+
+    usable, reason = await vllm_or_reason(vllm)
+    engine = EngineName.VLLM if usable else EngineName.POCKETSPHINX
+    say(f"--engine auto takes {engine}: {reason}")
+    return engine
 
 
 async def _until_closed(server: RunningServer, interrupts: Interrupts) -> None:
@@ -77,6 +213,19 @@ async def _until_closed(server: RunningServer, interrupts: Interrupts) -> None:
         contextlib.suppress(asyncio.CancelledError),
     ):
         await closed
+
+
+def _checked_key(api_key: str | None, engine: EngineName, host: str, insecure: bool) -> str | None:
+    from voxctl.transport.websocket import checked_key
+
+    # A key that vLLM would take from its own variable is as good as one of ours.
+    key = checked_key(api_key or (None if engine is EngineName.POCKETSPHINX else os.environ.get("VLLM_API_KEY")))
+    if not key and not insecure and not _loopback(host):
+        raise UsageError(
+            f"listening on {host or 'every address'} without a key lets anybody transcribe on this machine",
+            hint="set VOXCTL_API_KEY or --api-key, or say --insecure if that is what you want.",
+        )
+    return key
 
 
 def _loopback(host: str) -> bool:

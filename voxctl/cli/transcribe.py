@@ -15,6 +15,7 @@ from voxctl.cli.inputs import Hearing, parse_channel
 from voxctl.cli.interrupt import Interrupts, run_interruptible
 from voxctl.cli.job import Job, Run
 from voxctl.cli.places import STANDARD
+from voxctl.cli.settings import UseOpt
 from voxctl.cli.targets import Target, open_target
 from voxctl.errors import Interrupted, UsageError
 from voxctl.transcript.export import Format
@@ -26,13 +27,22 @@ ChannelOpt = Annotated[
     typer.Option(
         "--channel",
         metavar="N|all",
+        envvar="VOXCTL_CHANNEL",
+        show_envvar=False,
+        callback=o.judged_by(lambda channel: parse_channel(channel, None)),
         help="Take this channel only, 1 being the left; all makes a transcript of each, labelled; without it they are "
         "mixed.",
     ),
 ]
 SpeakersOpt = Annotated[
     str | None,
-    typer.Option("--speakers", metavar="NAMES", help="Who is heard on the channels of a call: Agent,Customer"),
+    typer.Option(
+        "--speakers",
+        metavar="NAMES",
+        envvar="VOXCTL_SPEAKERS",
+        show_envvar=False,
+        help="Who is heard on the channels of a call: Agent,Customer",
+    ),
 ]
 EventsOpt = Annotated[
     str | None,
@@ -42,6 +52,7 @@ EventsOpt = Annotated[
 
 def transcribe(
     files: o.FilesArg,
+    use: UseOpt = None,
     url: o.UrlOpt = None,
     model: o.ModelOpt = None,
     speed: o.SpeedOpt = None,

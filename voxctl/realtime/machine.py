@@ -38,16 +38,22 @@ class Phase(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The utterance is over. Not ``complete``: the model's context ended before the audio did."""
+    """The utterance is over. Not ``complete``: the model's context ended before the audio did.
+
+    ``fragment`` is then the text in which it broke off: perhaps half a word, for whoever can hear the rest elsewhere.
+    """
 
     complete: bool
     usage: Usage
     confidence: float | None
+    fragment: Words | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Acknowledged:
-    """One more delta arrived; the machine's counters have moved."""
+    """One more delta arrived; the machine's counters have moved. ``blank``: it held no text."""
+
+    blank: bool = False
 
 
 MachineEvent = Opened | Words | Tail | Acknowledged | Notice | Unknown | Ended
@@ -72,6 +78,11 @@ class Machine:
     def sent_s(self) -> float:
         """Seconds of audio fed so far."""
         return self.n_samples_sent / SAMPLE_RATE_HZ
+
+    @property
+    def tail(self) -> str:
+        """The text since the last committed word."""
+        return self._words.tail
 
     @property
     def acked_s(self) -> float:
@@ -154,28 +165,28 @@ class Machine:
             self._acked_s = self.n_deltas * TICK_S
         elif text:
             self._acked_s = self.sent_s
-        self._text.append(text)
+        if text:  # or hours of silence would fill the memory
+            self._text.append(text)
         before = self._words.tail
         # Tail deltas run past the end of the audio; no word does.
         words = self._words.delta(text, self.acked_s)
         events: list[MachineEvent] = [words] if words else []
         if self._words.tail != before:
             events.append(Tail(self._words.tail))
-        return [*events, Acknowledged()]
+        return [*events, Acknowledged(blank=not text)]
 
     def _done(self, done: TranscriptionDone) -> list[MachineEvent]:
         asked = self.phase is Phase.FINISHING
         complete = asked and (not self.facts.has_clock or self.n_deltas >= self.facts.deltas_for(self.n_samples_sent))
         self.phase = Phase.ENDED
         events = self._missed(done.text)
-        if words := self._words.finish():
-            events += [words, Tail("")]
+        rest = self._words.finish()
+        if rest:
+            events += [rest, Tail("")] if complete else [Tail("")]
         events += self._doubts(done)
         confidence = done.extension.get("confidence")
-        return [
-            *events,
-            Ended(complete, done.usage or Usage(), confidence if isinstance(confidence, float) else None),
-        ]
+        sure = confidence if isinstance(confidence, float) else None
+        return [*events, Ended(complete, done.usage or Usage(), sure, None if complete else rest)]
 
     def _missed(self, text: str) -> list[MachineEvent]:
         """Take what the server's final text has beyond its deltas: a word that came late is better than none."""

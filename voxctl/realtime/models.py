@@ -29,7 +29,8 @@ class ModelFacts:
     ``max_delay_s``: the largest delay a server may be configured with (the client is not told which).
     ``marks_groups``: an empty token opens each group of sub-words, so words in one unbroken run of tokens share the
     time of its first. ``guessed``: the served name told nothing.
-    ``segment_s``: without a clock, the audio the model takes before it gives text.
+    ``segment_s``: without a clock, the audio the model takes before it gives text. ``rotate_s``: audio after which a
+    connection's cost has grown enough to begin another, ``None`` where it does not grow.
     """
 
     family: str
@@ -38,6 +39,7 @@ class ModelFacts:
     delay_s: float
     max_delay_s: float
     segment_s: float = 0.0
+    rotate_s: float | None = None
     marks_groups: bool = False
     low_accuracy: bool = False
     guessed: bool = False
@@ -63,8 +65,12 @@ class ModelFacts:
 
 
 EMBEDDED = ModelFacts("pocketsphinx", r"pocketsphinx", True, delay_s=2.4, max_delay_s=2.4, low_accuracy=True)
-QWEN3_ASR = ModelFacts("qwen3-asr", r"qwen3?[-_ ]?asr", False, delay_s=0.0, max_delay_s=0.0, segment_s=5.0)
-VOXTRAL = ModelFacts("voxtral-realtime", r"voxtral", True, delay_s=0.48, max_delay_s=2.4, marks_groups=True)
+QWEN3_ASR = ModelFacts(
+    "qwen3-asr", r"qwen3?[-_ ]?asr", False, delay_s=0.0, max_delay_s=0.0, segment_s=5.0, rotate_s=600.0
+)
+VOXTRAL = ModelFacts(
+    "voxtral-realtime", r"voxtral", True, delay_s=0.48, max_delay_s=2.4, rotate_s=180.0, marks_groups=True
+)
 #: What a served name that tells nothing is taken for.
 GUESSED = replace(VOXTRAL, guessed=True)
 

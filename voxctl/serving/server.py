@@ -85,11 +85,11 @@ async def open_server(
     """
     if max_streams < 1:
         raise UsageError(f"a server for {max_streams} streams serves nobody", hint="give --max-streams 1 or more.")
-    listener = await _listen(host, port)
+    listener = await listen_on(host, port)
     try:
         await engine.start()
         app = RealtimeApp(engine, max_streams=max_streams, api_key=api_key)
-        server = RunningServer(_url(listener), app, _Uvicorn(app, listener))
+        server = RunningServer(url_of(listener), app, _Uvicorn(app, listener))
         grace_s = 0.0
         try:
             await server.wait_listening()
@@ -160,7 +160,7 @@ class _Uvicorn(uvicorn.Server):
             server.close()
 
 
-async def _listen(host: str, port: int) -> socket.socket:
+async def listen_on(host: str, port: int) -> socket.socket:
     """Bind the first address of ``host`` that can be had."""
     if not 0 <= port <= 65535:
         raise UsageError(f"there is no port {port}", hint="ports run from 1 to 65535; 0 takes a free one.")
@@ -220,7 +220,8 @@ def _renamed(error: OSError, host: str, port: int) -> StreamError | UsageError:
             )
 
 
-def _url(listener: socket.socket) -> str:
+def url_of(listener: socket.socket) -> str:
+    """Return the address of a listening socket, as clients are to name it."""
     host, port = listener.getsockname()[:2]
     host = _WILDCARDS.get(host, host)
     return f"ws://[{host}]:{port}" if ":" in host else f"ws://{host}:{port}"

@@ -5,16 +5,34 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from voxctl.errors import ConnectFailed, ConnectionLost, HandshakeRefused, ServerFull, Stalled, StreamError
+from voxctl.errors import (
+    ConnectFailed,
+    ConnectionLost,
+    EngineUnavailable,
+    HandshakeRefused,
+    ModelNotFound,
+    ModelNotValidated,
+    RequestRejected,
+    ServerFull,
+    Stalled,
+    StreamError,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Every deadline of a session, in seconds.
+    """Every deadline and bound of a session, in seconds.
 
     ``ready_s``: connected, until ``session.created``. ``send_s``: one frame onto the wire. ``first_delta_s``: a
     stream that never gave a delta. ``stall_s``: no delta while audio is owed one. ``retry_for_s``: trying again to
     get a first connection. ``widen_after_s``: a full window and no delta, until a larger model delay is assumed.
+
+    ``resume``: go on over a new connection when one fails. ``give_up_s``: without any progress, over as many
+    connections as ``fruitless`` says. ``replay_s``: what a new connection hears again before the last committed word.
+    ``keep_s``: the sound kept for all this; a live source loses what is older. ``rotate_s``: audio of one connection
+    before another takes over, ``None`` for what suits the model, 0 for never. ``connection_s``: how long a connection
+    may last at all. ``admit_s``: for a new connection's first delta, while the old one is still good. ``drain_s``: to
+    transcribe what the source has given when the session is asked to finish.
     """
 
     ready_s: float = 10.0
@@ -23,6 +41,15 @@ class Policy:
     stall_s: float = 5.0
     retry_for_s: float = 15.0
     widen_after_s: float = 2.0
+    resume: bool = True
+    give_up_s: float = 60.0
+    fruitless: int = 5
+    replay_s: float = 2.0
+    keep_s: float = 90.0
+    rotate_s: float | None = None
+    connection_s: float = 1_680.0
+    admit_s: float = 5.0
+    drain_s: float = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +68,15 @@ Verdict = Retry | GiveUp
 _PASSING_STATUSES = frozenset({424, 429, 502, 503, 504})
 #: Close codes "service restart" and "try again later".
 _PASSING_CODES = frozenset({1012, 1013})
+#: Close codes that say that it is us the server will not have: policy violation, message too big.
+_OUR_FAULT_CODES = frozenset({1008, 1009})
 
 
-def verdict(error: StreamError) -> Verdict:
-    """Judge an error met while making a connection."""
+def verdict(error: StreamError, *, resuming: bool = False) -> Verdict:
+    """Judge an error met while making a connection or, ``resuming``, on one after a server had accepted the session.
+
+    A server that did its work once is given the benefit of the doubt: what it says now may be the sign of a restart.
+    """
     match error:
         case ServerFull() | ConnectFailed(timed_out=True) | Stalled():
             return Retry()
@@ -52,8 +84,53 @@ def verdict(error: StreamError) -> Verdict:
             return Retry()
         case ConnectionLost(code=code) if code in _PASSING_CODES:
             return Retry()
-        case _:
+        case ModelNotFound() | ModelNotValidated() | HandshakeRefused() | RequestRejected() | EngineUnavailable():
             return GiveUp()
+        case ConnectionLost(code=code) if code in _OUR_FAULT_CODES:
+            return GiveUp()
+        case _:
+            return Retry() if resuming else GiveUp()
+
+
+class Patience:
+    """Says when to stop trying: too many connections, or too long a time, that brought the session no further.
+
+    Progress is a new committed word, or a second of audio that was heard for the first time.
+    """
+
+    def __init__(self, policy: Policy, now_s: float) -> None:
+        self.n_fruitless = 0
+        self._policy = policy
+        self._since_s = now_s
+        self._fruitless = True
+        self._heard_s = 0.0
+        self._n_words = 0
+
+    def see(self, now_s: float, heard_s: float, n_words: int, *, at_rest: bool = False) -> None:
+        """Take how far the session is. ``at_rest``: the server has answered all it was sent."""
+        if at_rest:
+            self._since_s = now_s
+        if n_words > self._n_words or heard_s >= self._heard_s + 1.0:
+            self._n_words, self._heard_s = n_words, max(heard_s, self._heard_s)
+            self.n_fruitless, self._since_s, self._fruitless = 0, now_s, False
+
+    def lost(self) -> None:
+        """Count a connection that is over; one that brought progress counts for nothing."""
+        self.n_fruitless += self._fruitless
+        self._fruitless = True
+
+    def over(self, now_s: float, delay_s: float = 0.0) -> bool:
+        """Whether to give up rather than wait ``delay_s`` and try again."""
+        return self.n_fruitless >= self._policy.fruitless or delay_s > self.left_s(now_s)
+
+    def left_s(self, now_s: float) -> float:
+        """Return how long there still is, in seconds."""
+        return self._since_s + self._policy.give_up_s - now_s
+
+    @property
+    def replay_s(self) -> float:
+        """How much to send again: less each time, so that a server that chokes on a place can get past it."""
+        return float(self._policy.replay_s / 2**self.n_fruitless)
 
 
 def backoff(uniform: Callable[[float, float], float], *, first_s: float = 0.5, most_s: float = 4.0) -> Iterator[float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -46,7 +47,9 @@ class Stream:
         self._policy = policy
         self._clock = clock
         self._moved = asyncio.Event()
-        self._stopped = asyncio.Event()
+        self._stopped = False
+        self._taking: asyncio.Task[None] | None = None
+        self._sending_since_s = math.inf
         self._delivering = False
         self._window_s = 0.0
         self._owed_s = 0.0
@@ -89,8 +92,10 @@ class Stream:
 
     def stop(self) -> None:
         """End the utterance now: no more of the source is sent, what was sent is transcribed."""
-        self._stopped.set()
+        self._stopped = True
         self._moved.set()
+        # From the loop, where the sender is surely at rest: this may be called from within the source itself.
+        asyncio.get_running_loop().call_soon(self._stop_taking)
 
     async def aclose(self) -> None:
         """Close the connection within the transport's deadline."""
@@ -102,11 +107,11 @@ class Stream:
             while (chunk := await self._next(source)) is not None:
                 await self._room_for(chunk, started_s)
                 # The server may have ended the utterance while we waited.
-                if self._stopped.is_set() or self.machine.phase is not Phase.SENDING:
+                if self._stopped or self.machine.phase is not Phase.SENDING:
                     break
                 self.machine.feed(chunk.pcm)
                 await self._flush()
-            self.source_ended = not self._stopped.is_set()
+            self.source_ended = not self._stopped
         except StreamError:
             raise
         except VoxError as exc:
@@ -118,26 +123,34 @@ class Stream:
 
     async def _next(self, source: AsyncIterator[Chunk]) -> Chunk | None:
         """Return the next chunk, or ``None`` at the end or when stopped, even if the source never gives another."""
-        taking = asyncio.ensure_future(anext(source, None))
-        stopping = asyncio.ensure_future(self._stopped.wait())
+        if self._stopped:
+            return None
+        task = self._taking = asyncio.current_task()
+        assert task
         try:
-            await asyncio.wait({taking, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            return taking.result() if taking.done() and not self._stopped.is_set() else None
+            return await anext(source, None)
+        except asyncio.CancelledError:
+            if self._taking or task.uncancel():  # not from `_stop_taking`, or not from there alone
+                raise
+            return None
         finally:
-            for task in (taking, stopping):
-                task.cancel()
-            await asyncio.gather(taking, stopping, return_exceptions=True)
+            self._taking = None
+
+    def _stop_taking(self) -> None:
+        if self._taking:
+            self._taking.cancel()
+            self._taking = None
 
     async def _room_for(self, chunk: Chunk, started_s: float) -> None:
         """Wait until ``chunk`` fits the window: a server queues without bound and tells nobody."""
         if not self.machine.facts.has_clock:  # nothing acknowledges: keep to the pace of speech
-            while (early_s := started_s + chunk.end_s - self._clock()) > 0 and not self._stopped.is_set():
+            while (early_s := started_s + chunk.end_s - self._clock()) > 0 and not self._stopped:
                 await self._pause(early_s)
             return
-        while self._congested() and not self._stopped.is_set():
+        while self._congested() and not self._stopped:
             await self._pause(_CONGESTED_POLL_S)
         length_s = chunk.end_s - chunk.start_s
-        while self.machine.unacked_s + length_s > self._window_s and not self._stopped.is_set():
+        while self.machine.unacked_s + length_s > self._window_s and not self._stopped:
             moved = await self._pause(self._policy.widen_after_s)
             if not moved and not self.machine.n_deltas:
                 # A server may be configured with a longer delay than the model's usual one, and cannot say so.
@@ -147,7 +160,7 @@ class Stream:
     async def _pause(self, at_most_s: float) -> bool:
         """Wait for a delta or a stop; return whether one came."""
         self._moved.clear()
-        if self._stopped.is_set():
+        if self._stopped:
             return True
         try:
             async with asyncio.timeout(at_most_s):
@@ -159,22 +172,25 @@ class Stream:
     async def _flush(self) -> None:
         for frame in self.machine.to_send():
             try:
-                async with asyncio.timeout(self._policy.send_s):
-                    await self._transport.send(frame)
-            except TimeoutError as exc:
-                raise Stalled(
-                    f"the server took no audio for {self._policy.send_s:g} s",
-                    hint="the server or the network is overloaded; look at the server's log.",
-                ) from exc
+                await self._send(frame)
             except ConnectionLost:
                 # The reader meets the same end, after the server's last words, which say why.
                 await asyncio.Event().wait()
+
+    async def _send(self, frame: str) -> None:
+        self._sending_since_s = self._clock()  # `_watch` keeps the deadline
+        try:
+            await self._transport.send(frame)
+        finally:
+            self._sending_since_s = math.inf
 
     async def _receive_all(self, emit: Emit) -> None:
         while not self._ended.done():
             for event in self.machine.receive(await self._transport.receive()):
                 match event:
-                    case Ended():
+                    case Ended(fragment=rest):
+                        if rest:
+                            await self._deliver(emit, rest)
                         self._end(event)
                     case Unknown(kind):
                         _log.info("the server sent a message of an unknown kind: %r", kind)
@@ -199,7 +215,12 @@ class Stream:
         machine, policy = self.machine, self._policy
         timer = SilenceTimer(self._clock())
         while True:
-            await asyncio.sleep(min(0.25, policy.stall_s / 10))
+            await asyncio.sleep(min(0.25, policy.stall_s / 10, policy.send_s / 10))
+            if self._clock() - self._sending_since_s >= policy.send_s:
+                raise Stalled(
+                    f"the server took no audio for {policy.send_s:g} s",
+                    hint="the server or the network is overloaded; look at the server's log.",
+                )
             owing = machine.phase is Phase.FINISHING or machine.unacked_s >= self._owed_s
             # While the consumer of our events is slow, the server's silence is ours.
             owed_s = timer.update(self._clock(), machine.n_deltas, owing and not self._delivering)

@@ -1,13 +1,13 @@
-"""A session's events as JSON Lines, for ``--events``: what happened, in order, as it happened."""
+"""A session's events as JSON Lines, for ``--events`` and for journals: what happened, in order, as it happened."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import fields, is_dataclass
-from typing import Any
+from typing import Any, get_args
 
 from voxctl.errors import VoxError
-from voxctl.events import Event
+from voxctl.events import Event, Usage, Word, Words
 from voxctl.transcript.text import json_line
 
 
@@ -18,6 +18,23 @@ def event_line(event: Event, elapsed_s: float, *, source: str | None = None, cha
     ``channel`` say what is listened to; the rest are the event's fields. Seconds have three decimals.
     """
     return _line(type_name(type(event)), elapsed_s, source, channel, _plain(event))
+
+
+def event_of(line: dict[str, Any]) -> Event | None:
+    """Return the event that a line of ``event_line``, parsed, holds; ``None`` for another line.
+
+    Raises ``KeyError``, ``TypeError`` or ``ValueError`` for a line that only looks like one.
+    """
+    kind = _KINDS.get(line.get("type", ""))
+    if kind is None:
+        return None
+    values = {field.name: line[field.name] for field in fields(kind)}
+    if kind is Words:
+        values["words"] = tuple(Word(**word) for word in values["words"])
+    if "usage" in values:
+        values["usage"] = Usage(**values["usage"])
+    event: Event = kind(**values)
+    return event
 
 
 def failure_line(error: VoxError, elapsed_s: float, *, source: str | None = None, channel: int | None = None) -> str:
@@ -35,6 +52,9 @@ def _line(kind: str, elapsed_s: float, source: str | None, channel: int | None, 
 def type_name(kind: type) -> str:
     """Return the name of a kind of event or error in these lines."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).lower()
+
+
+_KINDS: dict[str, type[Event]] = {type_name(kind): kind for kind in get_args(Event)}
 
 
 def _plain(value: Any) -> Any:

@@ -77,11 +77,8 @@ class Transcript:
     def _add(self, event: Words) -> None:
         self._text.append(event.text)
         self.words.extend(event.words)
-        rest = event.text
-        for word in event.words:
-            end = rest.index(word.text) + len(word.text)  # with the white space before it
-            self._grow(rest[:end], word)
-            rest = rest[end:]
+        for text, word in event.parts():
+            self._grow(text, word)
 
     def _grow(self, text: str, word: Word) -> None:
         if self.mid_segment and not self._ends_before(word):
