@@ -1,13 +1,14 @@
 # make try      hear it work: set up, then transcribe the example
 # make test     lint, types and the quick tests
 # make test-real  the tests that need a heavy server (a real vLLM, installed on first use)
+# make bench    measure how fast it is; never part of the tests
 # make docs     write the command reference in README.md anew from --help
 # make constraints  pin every dependency anew in constraints.txt
 # make clean    remove everything that make made
 # Set-up is part of each; nothing has to be prepared by hand. VOXCTL_PYTHON=/path/to/python3.13 chooses the Python.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup try lint test test-real docs constraints clean
+.PHONY: help setup try lint test test-real bench docs constraints clean
 
 # Heavy suites share a few servers, so they run one at a time.
 PYTEST_WORKERS ?= 3
@@ -32,6 +33,9 @@ test: lint
 test-real: setup
 	@sh .ci/setup-real.sh
 	@.venv/bin/pytest -m real
+
+bench: setup
+	@.venv/bin/python -m benchmarks
 
 docs: setup
 	@.venv/bin/python -m tests.docs

@@ -70,7 +70,7 @@ async def test_on_stdout_every_line_says_who_speaks(call: Path) -> None:
 
 async def test_a_failure_on_one_channel_ends_the_call_and_keeps_what_was_heard(call: Path) -> None:
     async with LawfulServer(ends_after=40).on_a_port() as url:
-        done = await run("transcribe", call, "--channel", "all", "--url", url, "--format", "json")
+        done = await run("transcribe", call, "--channel", "all", "--url", url, "--no-resume", "--format", "json")
     document = json.loads(done.out)
     assert done.code == 4 and "context ended" in shown_error(done)[0]
     assert document["complete"] is False

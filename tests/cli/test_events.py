@@ -29,7 +29,7 @@ def lines_of(path: Path) -> list[dict[str, Any]]:
 async def test_every_event_is_a_line_and_the_words_are_the_transcript(tmp_path: Path) -> None:
     events = tmp_path / "events.jsonl"
     async with LawfulServer().on_a_port() as url:
-        done = await run("transcribe", CLIP, "--url", url, "--format", "json", "--events", events)
+        done = await run("transcribe", CLIP, "--url", url, "--no-resume", "--format", "json", "--events", events)
     lines = lines_of(events)
     assert done.code == 0 and lines[0]["type"] == "opened" and lines[-1]["type"] == "done"
     assert "".join(line["text"] for line in lines if line["type"] == "words") == json.loads(done.out)["text"]
@@ -42,7 +42,7 @@ async def test_the_lines_are_there_while_it_runs(tmp_path: Path) -> None:
     events = tmp_path / "events.jsonl"
     async with (
         LawfulServer(silent_after=40).on_a_port() as url,
-        started("transcribe", CLIP, "--url", url, "--events", events) as program,
+        started("transcribe", CLIP, "--url", url, "--no-resume", "--events", events) as program,
     ):
         await program.read_until("w36")
         assert "".join(line["text"] for line in lines_of(events) if line["type"] == "words").endswith("w36")
@@ -56,7 +56,7 @@ async def test_each_input_has_its_lines_and_a_failure_is_one(tmp_path: Path) -> 
     second.write_bytes(CLIP.read_bytes())
     events = tmp_path / "events.jsonl"
     async with LawfulServer(ends_after=40).on_a_port() as url:
-        done = await run("transcribe", CLIP, second, "--url", url, "--events", events)
+        done = await run("transcribe", CLIP, second, "--url", url, "--no-resume", "--events", events)
     failed = [line for line in lines_of(events) if line["type"] == "failed"]
     assert done.code == 4 and [line["source"] for line in failed] == [str(CLIP), str(second)]
     assert failed[0]["error"] == "context_full" and failed[0]["exit_code"] == 4 and failed[0]["hint"]
@@ -75,7 +75,7 @@ async def test_a_file_keeps_its_mode_and_is_begun_anew(tmp_path: Path) -> None:
     events.write_text("old\n" * 100_000)
     events.chmod(0o600)
     async with LawfulServer().on_a_port() as url:
-        assert (await run("transcribe", CLIP, "--url", url, "--events", events)).code == 0
+        assert (await run("transcribe", CLIP, "--url", url, "--no-resume", "--events", events)).code == 0
     assert lines_of(events) and events.stat().st_mode & 0o777 == 0o600
 
 

@@ -49,7 +49,7 @@ def fifty(folder: Path) -> list[Path]:
 async def test_one_bad_file_of_fifty_is_reported_and_the_others_are_written(tmp_path: Path) -> None:
     inputs, out = fifty(tmp_path), tmp_path / "out"
     async with LawfulServer().on_a_port() as url:
-        done = await run("transcribe", *inputs, "--url", url, "--format", "srt", "--output", out)
+        done = await run("transcribe", *inputs, "--url", url, "--no-resume", "--format", "srt", "--output", out)
     assert done.code == 3 and done.err.count("error:") == 1 and "20.wav is not audio" in done.err
     assert sorted(path.stem for path in out.iterdir()) == [path.stem for path in inputs if path.stem != "20"]
     assert len({path.read_text("utf-8") for path in out.iterdir()}) == 1, "every document is whole"
@@ -59,7 +59,7 @@ async def test_ctrl_c_in_the_middle_of_fifty_leaves_only_whole_files(tmp_path: P
     inputs, out = fifty(tmp_path), tmp_path / "out"
     async with (
         LawfulServer(tick_pause_s=0.01).on_a_port() as url,
-        started("transcribe", *inputs, "--url", url, "--format", "srt", "--output", out) as program,
+        started("transcribe", *inputs, "--url", url, "--no-resume", "--format", "srt", "--output", out) as program,
     ):
         await program.say_until("03.srt")
         program.process.send_signal(signal.SIGINT)
@@ -90,7 +90,7 @@ async def test_an_input_is_never_written_over(tmp_path: Path) -> None:
 async def test_what_was_heard_before_a_failure_is_written_and_says_so(tmp_path: Path) -> None:
     target = tmp_path / "talk.json"
     async with LawfulServer(ends_after=40).on_a_port() as url:
-        done = await run("transcribe", CLIP, "--url", url, "--format", "json", "-o", target)
+        done = await run("transcribe", CLIP, "--url", url, "--no-resume", "--format", "json", "-o", target)
     document = json.loads(target.read_text("utf-8"))
     assert done.code == 4 and document["complete"] is False and len(document["words"]) == 14
 

@@ -30,7 +30,7 @@ def files_in(folder: Path) -> list[str]:
 async def killed_in_mid_stream(output: Path, *arguments: str) -> None:
     async with (
         LawfulServer(silent_after=60).on_a_port() as url,
-        started("transcribe", CLIP, "--url", url, "--output", output, *arguments) as program,
+        started("transcribe", CLIP, "--url", url, "--no-resume", "--output", output, *arguments) as program,
     ):
         async with asyncio.timeout(30):
             while b"w45" not in written(journal_of(output)):  # noqa: ASYNC110 - another process writes it
@@ -45,7 +45,7 @@ async def test_after_kill_9_the_next_start_says_so_and_recovers_the_text(tmp_pat
     journal = journal_of(output)
     assert journal.stat().st_mode & 0o777 == 0o600 and not output.exists()
     async with LawfulServer().on_a_port() as url:
-        done = await run("transcribe", CLIP, "--url", url, "--format", "srt", "--output", output)
+        done = await run("transcribe", CLIP, "--url", url, "--no-resume", "--format", "srt", "--output", output)
     recovered = tmp_path / "talk.recovered.srt"
     assert done.code == 0 and "an earlier run was cut off" in done.err and str(recovered) in done.err
     assert recovered.read_text("utf-8").startswith("1\n00:00:00,") and "w45" in recovered.read_text("utf-8")
@@ -57,7 +57,7 @@ async def test_a_second_recovery_writes_over_nothing(tmp_path: Path) -> None:
     (tmp_path / "talk.recovered.txt").write_text("precious")
     await killed_in_mid_stream(output)
     async with LawfulServer().on_a_port() as url:
-        assert (await run("transcribe", CLIP, "--url", url, "-o", output)).code == 0
+        assert (await run("transcribe", CLIP, "--url", url, "--no-resume", "-o", output)).code == 0
     assert (tmp_path / "talk.recovered.txt").read_text() == "precious"
     assert "w45" in (tmp_path / "talk.recovered-2.txt").read_text()
 
@@ -65,7 +65,7 @@ async def test_a_second_recovery_writes_over_nothing(tmp_path: Path) -> None:
 async def test_a_run_that_ends_leaves_no_journal_whatever_its_end(tmp_path: Path) -> None:
     output = tmp_path / "talk.txt"
     async with LawfulServer(ends_after=40).on_a_port() as url:
-        assert (await run("transcribe", CLIP, "--url", url, "-o", output)).code == 4
+        assert (await run("transcribe", CLIP, "--url", url, "--no-resume", "-o", output)).code == 4
     assert files_in(tmp_path) == ["talk.txt"] and "w39" in output.read_text("utf-8")
 
 
@@ -73,7 +73,7 @@ async def test_two_runs_cannot_write_the_same_document(tmp_path: Path) -> None:
     output = tmp_path / "talk.txt"
     async with (
         LawfulServer(silent_after=60).on_a_port() as url,
-        started("transcribe", CLIP, "--url", url, "-o", output) as program,
+        started("transcribe", CLIP, "--url", url, "--no-resume", "-o", output) as program,
     ):
         async with asyncio.timeout(30):
             while not written(journal_of(output)):  # noqa: ASYNC110 - another process writes it

@@ -35,7 +35,7 @@ def http_status(url: str) -> int:
 async def test_what_serve_announces_can_be_used() -> None:
     async with serving() as (url, _):
         assert await asyncio.to_thread(http_status, f"{url}/ping") == 200
-        done = await run("transcribe", CLIP, "--url", url)
+        done = await run("transcribe", CLIP, "--url", url, "--no-resume")
     assert done.code == 0 and done.out.startswith("had he married")
 
 
@@ -62,31 +62,34 @@ async def test_a_port_that_is_taken_is_said() -> None:
 
 async def test_a_key_opens_the_server_and_no_key_does_not() -> None:
     async with serving("--api-key", "s3cret") as (url, _):
-        refused = await run("transcribe", CLIP, "--url", url)
+        refused = await run("transcribe", CLIP, "--url", url, "--no-resume")
         assert refused.code == 4 and "401" in shown_error(refused)[0] and "VOXCTL_API_KEY" in shown_error(refused)[1]
-        done = await run("transcribe", CLIP, "--url", url, "--api-key", "s3cret")
+        done = await run("transcribe", CLIP, "--url", url, "--no-resume", "--api-key", "s3cret")
         assert done.code == 0 and "s3cret" not in done.err + refused.err
 
 
 async def test_a_wrong_model_is_named() -> None:
     async with serving() as (url, _):
-        done = await run("transcribe", CLIP, "--url", url, "--model", "no-such-model")
+        done = await run("transcribe", CLIP, "--url", url, "--no-resume", "--model", "no-such-model")
     assert done.code == 4 and "'no-such-model'" in shown_error(done)[0] and "--model" in shown_error(done)[1]
 
 
 async def test_a_full_server_is_tried_for_a_while_then_said() -> None:
     async with (
         serving("--max-streams", "1") as (url, _),
-        started("transcribe", CLIP, "--url", url, "--speed", "0.2") as first,
+        started("transcribe", CLIP, "--url", url, "--no-resume", "--speed", "0.2") as first,
     ):
         await first.say_until("low-accuracy")  # it has the only stream
-        done = await run("transcribe", CLIP, "--url", url)
+        done = await run("transcribe", CLIP, "--url", url, "--no-resume")
     assert done.code == 4 and "every stream" in shown_error(done)[0] and "--max-streams" in shown_error(done)[1]
     assert "attempt 2" in done.err and 5 < done.took_s < 30
 
 
 async def test_a_server_that_is_killed_is_said_and_the_text_is_kept() -> None:
-    async with serving() as (url, server), started("transcribe", CLIP, "--url", url, "--realtime") as program:
+    async with (
+        serving() as (url, server),
+        started("transcribe", CLIP, "--url", url, "--no-resume", "--realtime") as program,
+    ):
         await program.read_until("had")
         killed_s = time.monotonic()
         server.process.kill()
@@ -111,14 +114,14 @@ async def test_no_such_path_is_said() -> None:
 
 async def test_a_context_that_ends_is_said_and_the_text_is_kept() -> None:
     async with LawfulServer(ends_after=40).on_a_port() as url:
-        done = await run("transcribe", CLIP, "--url", url)
+        done = await run("transcribe", CLIP, "--url", url, "--no-resume")
     assert done.code == 4 and "context ended after 3.2 s" in shown_error(done)[0]
     assert done.out.split() == [f"w{i}" for i in range(0, 40, 3)]
 
 
 async def test_a_failure_is_said_even_when_the_reader_has_gone() -> None:
     async with LawfulServer(ends_after=40).on_a_port() as url:
-        line = f"{shlex.join(VOXCTL)} transcribe {shlex.quote(str(CLIP))} --url {url} --format json | true"
+        line = f"{shlex.join(VOXCTL)} transcribe {shlex.quote(str(CLIP))} --url {url} --no-resume --format json | true"
         process = await asyncio.create_subprocess_exec(
             "bash", "-o", "pipefail", "-c", line, stderr=asyncio.subprocess.PIPE, cwd=REPOSITORY
         )
@@ -128,19 +131,19 @@ async def test_a_failure_is_said_even_when_the_reader_has_gone() -> None:
 
 async def test_a_context_that_ends_does_not_stop_the_other_files() -> None:
     async with LawfulServer(ends_after=40).on_a_port() as url:
-        done = await run("transcribe", CLIP, CLIP, "--url", url)
+        done = await run("transcribe", CLIP, CLIP, "--url", url, "--no-resume")
     assert done.code == 4 and len(done.out.splitlines()) == 2 and done.err.count("context ended") == 2
 
 
 async def test_files_that_were_not_tried_are_said() -> None:
     async with LawfulServer(silent_after=40).on_a_port() as url:
-        done = await run("transcribe", CLIP, CLIP, CLIP, "--url", url)
+        done = await run("transcribe", CLIP, CLIP, CLIP, "--url", url, "--no-resume")
     assert done.code == 4 and "2 more files were not tried" in done.err
 
 
 async def test_an_incomplete_document_is_written_and_says_so() -> None:
     async with LawfulServer(ends_after=40).on_a_port() as url:
-        done = await run("transcribe", CLIP, "--url", url, "--format", "json")
+        done = await run("transcribe", CLIP, "--url", url, "--no-resume", "--format", "json")
     document = json.loads(done.out)
     assert done.code == 4 and document["complete"] is False and len(document["words"]) == 14
     assert document["target"] == url and document["usage"]["completion_tokens"] == 40
@@ -148,11 +151,11 @@ async def test_an_incomplete_document_is_written_and_says_so() -> None:
 
 async def test_a_server_that_stops_answering_is_said_in_bounded_time() -> None:
     async with LawfulServer(silent_after=40).on_a_port() as url:
-        done = await run("transcribe", CLIP, "--url", url)
+        done = await run("transcribe", CLIP, "--url", url, "--no-resume")
     assert done.code == 4 and "went silent at 3.2 s" in shown_error(done)[0] and done.took_s < 15
 
 
 async def test_words_of_a_server_are_data_in_a_pipe() -> None:
     async with LawfulServer(speak=lambda i: " \x1b[31mred[bold]" if i == 5 else "").on_a_port() as url:
-        done = await run("transcribe", CLIP, "--url", url)
+        done = await run("transcribe", CLIP, "--url", url, "--no-resume")
     assert done.code == 0 and done.out == "\x1b[31mred[bold]\n"

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.fakes.lawful import LawfulServer
+from tests.session.lanes import lane_on
 from voxctl.audio.pcm import Chunk
 from voxctl.errors import (
     AudioError,
@@ -27,15 +28,15 @@ from voxctl.errors import (
     StreamError,
 )
 from voxctl.events import Done, Event, Notice, Opened, Progress, Reconnecting, StreamEnded, Tail, Usage, Words
-from voxctl.realtime.machine import Machine
 from voxctl.session.policy import Policy
 from voxctl.session.session import Session, open_session
-from voxctl.session.stream import Stream
 from voxctl.transport.base import Transport
 from voxctl.transport.memory import MemoryTransport, memory_pair
 from voxctl.transport.websocket import WebSocketTarget, open_websocket
 
-QUICK = Policy(ready_s=0.3, send_s=0.5, first_delta_s=0.6, stall_s=0.3, retry_for_s=0.6, widen_after_s=0.2)
+QUICK = Policy(
+    ready_s=0.3, send_s=0.5, first_delta_s=0.6, stall_s=0.3, retry_for_s=0.6, widen_after_s=0.2, resume=False
+)
 
 
 async def silence(n_samples: int, chunk_samples: int = 1280) -> AsyncIterator[Chunk]:
@@ -102,7 +103,7 @@ async def test_words_come_while_the_source_still_gives_sound() -> None:
 async def test_progress_reaches_the_end_of_the_audio() -> None:
     progress = [e for e in await run(LawfulServer(), silence(32_000)) if isinstance(e, Progress)]
     assert [p.acked_s for p in progress] == sorted(p.acked_s for p in progress)
-    assert progress[-1] == Progress(2.0, 2.0)
+    assert progress[-1] == Progress(2.0, 2.0, 2.0)
 
 
 @given(n_samples=st.integers(1, 60_000), chunk_samples=st.integers(160, 16_000))
@@ -220,14 +221,12 @@ async def test_every_failure_of_a_server_is_one_error_in_bounded_time(
 async def test_the_last_words_of_a_server_are_heard_though_sending_failed_before() -> None:
     dying = '{"type":"error","error":"dying","code":"processing_error"}'
 
-    async def slowly(_: Event) -> None:
-        await asyncio.sleep(0.05)  # the server is gone before its first delta is dealt with
-
-    async with LawfulServer(breaks_after=1, says_at_break=dying).listening() as connect:
-        stream = Stream(await connect(), Machine("voxtral"), QUICK)
-        await stream.ready()
+    async with (
+        LawfulServer(breaks_after=1, says_at_break=dying).listening() as connect,
+        lane_on(await connect(), silence(64_000), QUICK) as (lane, _),
+    ):
         with pytest.raises(ProcessingError):
-            await stream.transcribe(silence(64_000), slowly)
+            await lane.run(lambda event: None)
 
 
 @pytest.mark.parametrize(
@@ -282,13 +281,8 @@ async def test_a_context_that_ends_right_after_a_delta_is_no_bug_of_ours() -> No
     frames = ['{"type":"session.created"}', '{"type":"transcription.delta","delta":""}']
     frames += ['{"type":"transcription.done","text":""}']
     # 31 chunks fill the window of 2.48 s: the next one waits for the very delta that comes before the end.
-    stream = Stream(AtOnce(frames, n_sent=2 + 31), Machine("voxtral"), QUICK)
-
-    async def nothing(_: Event) -> None: ...
-
-    await stream.ready()
-    ended = await stream.transcribe(silence(160_000), nothing)
-    assert not ended.complete
+    async with lane_on(AtOnce(frames, n_sent=2 + 31), silence(160_000), QUICK) as (lane, _):
+        assert not (await lane.run(lambda event: None)).complete
 
 
 async def test_a_model_without_a_clock_is_sent_audio_at_the_pace_of_speech() -> None:

@@ -15,7 +15,8 @@ from voxctl.cli.inputs import Hearing, Input, can_be_opened_again
 from voxctl.cli.interrupt import Interrupts
 from voxctl.cli.reading import Reading
 from voxctl.cli.targets import Target
-from voxctl.errors import AudioError, ContextFull, VoxError
+from voxctl.errors import AudioError, ContextFull, Incomplete, VoxError
+from voxctl.session.policy import Policy
 from voxctl.transcript.export import Format
 from voxctl.ui.plain import show_error
 from voxctl.ui.streams import weather
@@ -37,6 +38,7 @@ class Job:
     hearing: Hearing
     model: str | None
     speed: float | None
+    policy: Policy
     format: Format
     timestamps: bool
     output: str | None
@@ -113,7 +115,7 @@ class Run:
     def _sparing_the_others(self) -> Iterator[None]:
         try:
             yield
-        except (AudioError, ContextFull) as exc:
+        except (AudioError, ContextFull, Incomplete) as exc:
             if len(self._job.files) == 1:
                 raise
             show_error(exc, weather(sys.stderr))
@@ -139,6 +141,11 @@ class Run:
                 if journal:
                     journal.needed = False
             self._view.summary(reading.transcript, time.monotonic() - started_s)
+            if reading.lost_s:
+                raise Incomplete(
+                    f"{reading.lost_s:.1f} s of {sound.name} are not in the transcript",
+                    hint="it says where; look at the server's log for why.",
+                )
 
     @contextmanager
     def _journal(self, name: str, sound: Input, target: Target) -> Iterator[Journal | None]:
@@ -155,14 +162,18 @@ class Run:
 
     async def _listen(self, sound: Input, reading: Reading, target: Target, interrupts: Interrupts) -> None:
         from voxctl.audio.pace import paced
-        from voxctl.session.session import open_session
+        from voxctl.session.session import AHEAD_S, open_session
         from voxctl.session.together import listen_together
 
         async with AsyncExitStack() as stack:
             sessions = []
             for file in sound.files:
                 source = await stack.enter_async_context(aclosing(paced(file.chunks(), self._job.speed)))
-                session = open_session(target.connect, source, model=self._job.model)
+                # A source with a pace of its own is let go on, so that a server's lag is seen for what it is.
+                ahead_s = AHEAD_S if self._job.speed is None else self._job.policy.keep_s
+                session = open_session(
+                    target.connect, source, model=self._job.model, policy=self._job.policy, ahead_s=ahead_s
+                )
                 sessions.append(await stack.enter_async_context(session))
 
             def finish() -> bool:

@@ -2,35 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from voxctl.audio.raw import Encoding, RawFormat
-from voxctl.errors import UsageError
+from voxctl.cli.parsing import judged_by, parse_speed
 from voxctl.realtime.models import DEFAULT_MODEL, EMBEDDED
 from voxctl.transcript.export import Format
-
-
-def judged_by(check: Callable[[Any], object]) -> Callable[..., Any]:
-    """Return an option's callback that lets a value pass if ``check`` does not raise ``UsageError``.
-
-    Rules that hold for every value of an option belong here, so that one in a file is judged where it stands.
-    """
-
-    def judge(ctx: typer.Context, param: typer.CallbackParam, value: Any) -> Any:
-        try:
-            if value is not None:
-                check(value)
-        except UsageError as exc:
-            if getattr(ctx.get_parameter_source(str(param.name)), "name", "") != "ENVIRONMENT":
-                raise
-            raise UsageError(f"{param.envvar}: {exc.message}", hint=exc.hint) from exc
-        return value
-
-    return judge
 
 
 def _models(incomplete: str) -> list[str]:
@@ -90,6 +70,31 @@ SpeedOpt = Annotated[
         autocompletion=_paces,
         help="max: as fast as the server transcribes; or a multiple of real time: 1, 4 …",
         show_default="max",
+    ),
+]
+EventsOpt = Annotated[
+    str | None,
+    typer.Option("--events", metavar="FILE", help="Write what happens, a line of JSON each, while it happens."),
+]
+NoResumeOpt = Annotated[
+    bool,
+    typer.Option(
+        "--no-resume",
+        envvar="VOXCTL_NO_RESUME",
+        show_envvar=False,
+        help="End at the first failure; do not go on over a new connection.",
+    ),
+]
+RotateOpt = Annotated[
+    float | None,
+    typer.Option(
+        "--rotate-every",
+        min=0,
+        metavar="S",
+        envvar="VOXCTL_ROTATE_EVERY",
+        show_envvar=False,
+        help="Let a new connection take over after so many seconds of audio, 0 for never. "
+        "Default: what suits the model.",
     ),
 ]
 RealtimeOpt = Annotated[bool, typer.Option("--realtime", help="Play files at the pace of speech: --speed 1.")]
@@ -193,32 +198,3 @@ ServerKeyOpt = Annotated[
     ),
 ]
 JsonOpt = Annotated[bool, typer.Option("--json", help="Write results to stdout as JSON.")]
-
-
-def parse_raw(raw: bool, encoding: Encoding | None, rate: int | None, channels: int | None) -> RawFormat | None:
-    """Return what headerless input is, ``None`` for input with a header."""
-    if raw:
-        return RawFormat(encoding or Encoding.PCM16, rate or 16_000, channels or 1)
-    if (encoding, rate, channels) != (None, None, None):
-        raise UsageError(
-            "--encoding, --rate and --channels describe input without a header",
-            hint="add --raw, or leave them out: files say themselves what they are.",
-        )
-    return None
-
-
-def parse_speed(speed: str | None, realtime: bool) -> float | None:
-    """Return the pace as a multiple of real time, ``None`` for as fast as the server transcribes."""
-    if realtime:
-        if speed is not None:
-            raise UsageError("--realtime and --speed contradict each other", hint="--realtime means --speed 1.")
-        return 1.0
-    if speed is None or speed == "max":
-        return None
-    try:
-        factor = float(speed)
-    except ValueError:
-        factor = 0.0
-    if not 0.01 <= factor <= 1000:
-        raise UsageError(f"--speed {speed!r} is no pace", hint="--speed takes max, or a number from 0.01 to 1000.")
-    return factor

@@ -43,6 +43,12 @@ class Reading:
         for shown in self._folded(number, event):
             self._show(shown)
 
+    @property
+    def lost_s(self) -> float:
+        """Seconds of sound that nobody will ever hear."""
+        sides = [self.transcript] if isinstance(self.transcript, Transcript) else self.transcript.channels
+        return sum(gap.end_s - gap.start_s for side in sides for gap in side.gaps)
+
     @contextmanager
     def recorded(self) -> Iterator[None]:
         """Put the beginning and the failure of what is done inside on record; show at the end what was held back."""

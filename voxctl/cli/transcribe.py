@@ -14,6 +14,7 @@ from voxctl.cli import options as o
 from voxctl.cli.inputs import Hearing, parse_channel
 from voxctl.cli.interrupt import Interrupts, run_interruptible
 from voxctl.cli.job import Job, Run
+from voxctl.cli.parsing import judged_by, parse_policy, parse_raw, parse_speed
 from voxctl.cli.places import STANDARD
 from voxctl.cli.settings import UseOpt
 from voxctl.cli.targets import Target, open_target
@@ -29,7 +30,7 @@ ChannelOpt = Annotated[
         metavar="N|all",
         envvar="VOXCTL_CHANNEL",
         show_envvar=False,
-        callback=o.judged_by(lambda channel: parse_channel(channel, None)),
+        callback=judged_by(lambda channel: parse_channel(channel, None)),
         help="Take this channel only, 1 being the left; all makes a transcript of each, labelled; without it they are "
         "mixed.",
     ),
@@ -44,10 +45,6 @@ SpeakersOpt = Annotated[
         help="Who is heard on the channels of a call: Agent,Customer",
     ),
 ]
-EventsOpt = Annotated[
-    str | None,
-    typer.Option("--events", metavar="FILE", help="Write what happens, a line of JSON each, while it happens."),
-]
 
 
 def transcribe(
@@ -61,7 +58,9 @@ def transcribe(
     format_: o.FormatOpt = Format.TXT,
     timestamps: o.TimestampsOpt = False,
     output: o.OutputOpt = None,
-    events: EventsOpt = None,
+    events: o.EventsOpt = None,
+    no_resume: o.NoResumeOpt = False,
+    rotate_every: o.RotateOpt = None,
     channel: ChannelOpt = None,
     speakers: SpeakersOpt = None,
     raw: o.RawOpt = False,
@@ -76,10 +75,11 @@ def transcribe(
         raise UsageError("standard input can be read once", hint="name - a single time.")
     if timestamps and format_ is not Format.TXT:
         raise UsageError("--timestamps is for --format txt", hint="the other formats have times of their own.")
-    sound = o.parse_raw(raw, encoding, rate, channels)
-    pace = o.parse_speed(speed, realtime)
+    sound = parse_raw(raw, encoding, rate, channels)
+    pace = parse_speed(speed, realtime)
     hearing = Hearing(chunk_ms, sound, *parse_channel(channel, speakers))
-    job = Job(files, hearing, model or None, pace, format_, timestamps, output, events)
+    policy = parse_policy(no_resume, rotate_every)
+    job = Job(files, hearing, model or None, pace, policy, format_, timestamps, output, events)
     _carry_out(job, lambda: open_target(url, api_key, ca_bundle))
 
 

@@ -18,6 +18,8 @@ from voxctl.errors import (
     StreamError,
 )
 
+_LEAST_REPLAY_S = 1.25
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:
@@ -129,8 +131,11 @@ class Patience:
 
     @property
     def replay_s(self) -> float:
-        """How much to send again: less each time, so that a server that chokes on a place can get past it."""
-        return float(self._policy.replay_s / 2**self.n_fruitless)
+        """How much to send again: less each time, so that a server that chokes on a place can get past it.
+
+        Never so little that what comes after it is in a connection's first second, which is not to be trusted.
+        """
+        return max(float(self._policy.replay_s / 2**self.n_fruitless), _LEAST_REPLAY_S)
 
 
 def backoff(uniform: Callable[[float, float], float], *, first_s: float = 0.5, most_s: float = 4.0) -> Iterator[float]:

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
-import time
 from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 from typing import Self
 
 from voxctl.audio.pcm import Chunk
-from voxctl.errors import ConnectFailed, ContextFull, StreamError
-from voxctl.events import Done, Event, Reconnecting, StreamEnded
-from voxctl.realtime.machine import Machine
-from voxctl.session.policy import Policy, Retry, backoff, verdict
-from voxctl.session.stream import Stream
+from voxctl.events import Done, Event
+from voxctl.session.feed import Feed
+from voxctl.session.opening import Opening
+from voxctl.session.policy import Policy
+from voxctl.session.relay import Relay
 from voxctl.transport.base import Connector
 
-#: Events that may wait for a slow consumer before no more audio is sent; none is ever dropped.
+#: Events that may wait for a slow consumer before no more audio is sent; none is ever dropped. What a server may still
+#: say of the audio it has is far less than that.
 _CONGESTED = 256
-#: And before no more frames are received: what a server may still say of the audio in the window is far less.
-_EVENT_BOUND = 8 * _CONGESTED
+#: How much of a source that can wait is read before it is asked for, in seconds.
+AHEAD_S = 1.0
 
 
 class Session:
@@ -37,29 +36,34 @@ class Session:
         *,
         model: str | None = None,
         policy: Policy | None = None,
-        clock: Callable[[], float] = time.monotonic,
+        live: bool = False,
+        ahead_s: float = AHEAD_S,
+        clock: Callable[[], float] | None = None,
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._connect = connect
         self._source = source
         self._model = model
         self._policy = policy or Policy()
+        self._live = live
+        self._ahead_s = ahead_s
         self._clock = clock
         self._uniform = uniform
-        self._queue: asyncio.Queue[Event | None] = asyncio.Queue(_EVENT_BOUND)
-        self._stream: Stream | None = None
+        self._queue: asyncio.Queue[Event | None] = asyncio.Queue()
+        self._relay: Relay | None = None
+        self._feed: Feed | None = None
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         """Start; the first connection is being made when this returns."""
         self._task = asyncio.create_task(self._run())
-        self._task.add_done_callback(self._wake)
+        self._task.add_done_callback(lambda task: self._queue.put_nowait(None))
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Cancel what still runs and wait until its connection is closed."""
+        """Cancel what still runs and wait until its connections are closed."""
         assert self._task
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
@@ -80,67 +84,37 @@ class Session:
                 return event
 
     def finish(self) -> bool:
-        """End the utterance early: what was sent is transcribed and the session ends with ``Done``.
+        """End the utterance early: what the source has given is transcribed and the session ends with ``Done``.
 
-        Returns ``False`` when no server has accepted the session yet, so there is nothing to end.
+        Returns ``False`` when no server is connected, so there is nothing to end.
         """
-        if self._stream is None:
+        if self._relay is None or self._feed is None or not self._relay.connected:
             return False
-        self._stream.stop()
+        self._feed.stop()
+        asyncio.get_running_loop().call_later(self._policy.drain_s, self._relay.hurry)
         return True
 
-    def _wake(self, task: asyncio.Task[None]) -> None:
-        with contextlib.suppress(asyncio.QueueFull):  # full: the consumer is awake
-            self._queue.put_nowait(None)
-
     async def _run(self) -> None:
-        self._stream = stream = await self._open_stream()
+        policy, clock = self._policy, self._clock or asyncio.get_running_loop().time
+        feed = self._feed = Feed(self._source, live=self._live, keep_s=policy.keep_s, ahead_s=self._ahead_s)
+        opening = Opening(self._connect, self._model, policy, clock, self._congested, self._uniform)
+        relay = self._relay = Relay(opening, feed, self._queue.put_nowait)
+        reading = feed.start()
         try:
-            ended = await stream.transcribe(self._source, self._queue.put)
+            await relay.run()
         finally:
-            await stream.aclose()
-        await self._queue.put(StreamEnded(ended.usage, ended.confidence))
-        if not ended.complete:
-            raise _context_full(stream.machine)
-        if stream.source_error:
-            raise stream.source_error
-        sent_s = stream.machine.sent_s
-        await self._queue.put(Done(ended.usage, sent_s, ended.confidence, complete=stream.source_ended))
-
-    async def _open_stream(self) -> Stream:
-        """Return a stream whose server has accepted it; try again where that can help. One deadline is for it all."""
-        deadline_s = self._clock() + self._policy.retry_for_s
-        last: StreamError = ConnectFailed(
-            f"no server answered within {self._policy.retry_for_s:g} s",
-            hint="is the server up, and do firewalls let you through?",
-            timed_out=True,
-        )
-        for attempt, delay_s in enumerate(backoff(self._uniform), start=2):
-            try:
-                async with asyncio.timeout(deadline_s - self._clock()):
-                    return await self._open_once()
-            except TimeoutError:
-                raise last from None
-            except StreamError as exc:
-                last = exc
-                if self._clock() + delay_s > deadline_s or not isinstance(verdict(exc), Retry):
-                    raise
-                await self._queue.put(Reconnecting(attempt, delay_s, exc.message))
-            await asyncio.sleep(delay_s)
-        raise AssertionError("the pauses never end")
+            reading.cancel()
+            await asyncio.wait({reading})
+            await relay.aclose()
+        if not reading.cancelled():
+            reading.result()  # a bug of the source is not hidden
+        if feed.error:
+            raise feed.error
+        ledger = relay.ledger
+        self._queue.put_nowait(Done(ledger.usage, ledger.sent_s, ledger.confidence, complete=feed.whole))
 
     def _congested(self) -> bool:
         return self._queue.qsize() >= _CONGESTED
-
-    async def _open_once(self) -> Stream:
-        transport = await self._connect()
-        stream = Stream(transport, Machine(self._model), self._policy, self._clock, self._congested)
-        try:
-            await self._queue.put(await stream.ready())
-        except BaseException:
-            await stream.aclose()
-            raise
-        return stream
 
 
 def open_session(
@@ -149,18 +123,14 @@ def open_session(
     *,
     model: str | None = None,
     policy: Policy | None = None,
+    live: bool = False,
+    ahead_s: float = AHEAD_S,
 ) -> Session:
     """Return a session that transcribes ``source`` over connections made by ``connect``.
 
     ``model`` ``None`` takes the server's own, or Voxtral where the server does not name one. The source is read at
-    the pace it gives chunks, at most ``delay + 2 s`` ahead of what the server has acknowledged.
+    the pace it gives chunks, at most ``delay + 2 s`` ahead of what the server has acknowledged; one that is ``live``
+    cannot wait and is always read, any other ``ahead_s`` beyond what is sent. When a connection fails, another hears
+    again what is not in the transcript yet.
     """
-    return Session(connect, source, model=model, policy=policy)
-
-
-def _context_full(machine: Machine) -> ContextFull:
-    return ContextFull(
-        f"the model's context ended after {machine.acked_s:.1f} s of audio, before the audio did",
-        n_deltas=machine.n_deltas,
-        hint="what was transcribed so far is kept; serve the model with a larger --max-model-len.",
-    )
+    return Session(connect, source, model=model, policy=policy, live=live, ahead_s=ahead_s)

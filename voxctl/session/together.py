@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from voxctl.events import Event
+from voxctl.session.faults import first_of
 from voxctl.session.session import Session
 
 
@@ -25,9 +26,3 @@ async def listen_together(sessions: Sequence[Session], take: Callable[[int, Even
 async def _listen(number: int, session: Session, take: Callable[[int, Event], None]) -> None:
     async for event in session:
         take(number, event)
-
-
-def first_of(failures: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return the one error a group was made for; a group of several is told by its first."""
-    first = failures.exceptions[0]
-    return first_of(first) if isinstance(first, BaseExceptionGroup) else first

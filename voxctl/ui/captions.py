@@ -8,12 +8,12 @@ from collections.abc import Callable
 from typing import TextIO
 
 from voxctl.errors import VoxError
-from voxctl.events import Event, Notice, Tail, Words
+from voxctl.events import Event, Gap, Notice, Tail, Words
 from voxctl.transcript.conversation import Conversation
 from voxctl.transcript.transcript import Transcript
 from voxctl.ui.console import Display
 from voxctl.ui.flow import Flow
-from voxctl.ui.plain import PlainView, summary_of
+from voxctl.ui.plain import PlainView, n_words, summary_of, told_gap
 from voxctl.ui.screen import DIM, Region
 from voxctl.ui.status import Status
 from voxctl.ui.text import one_line
@@ -75,6 +75,8 @@ class CaptionsView:
                 self._flow.tail = text
             case Notice(text):
                 self.say(f"note: {text}")
+            case Gap():
+                self.say(told_gap(event))
         # The tail that goes with new words comes right after them; a frame between the two would show text twice.
         self._settled = not isinstance(event, Words)
         if self._tick and self._settled and now_s >= self._next_frame_s:
@@ -111,7 +113,7 @@ class CaptionsView:
         text = summary_of(transcript, took_s)
         if self._several:
             speed = f", {transcript.audio_s / took_s:.1f}x" if took_s > 0 else ""
-            text = f"✓ {self._status.name} {transcript.audio_s:.1f} s{speed}, {len(transcript.words)} words"
+            text = f"✓ {self._status.name} {transcript.audio_s:.1f} s{speed}, {n_words(transcript)}"
         if not self._err.isatty():
             self._plain.say(text)
             return

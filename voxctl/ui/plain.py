@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TextIO
 
 from voxctl.errors import Interrupted, VoxError
-from voxctl.events import Event, Notice, Reconnecting, Words
+from voxctl.events import Event, Gap, Notice, Reconnecting, Words
 from voxctl.transcript.conversation import Conversation
 from voxctl.transcript.transcript import Transcript
 from voxctl.ui.text import one_line, printable
@@ -20,13 +20,24 @@ def show_error(error: VoxError, err: TextIO) -> None:
     err.flush()
 
 
+def told_gap(gap: Gap) -> str:
+    """Return the line that says what is missing."""
+    return f"missing: {gap.start_s:.1f} to {gap.end_s:.1f} s: {gap.reason}"
+
+
 def summary_of(transcript: Transcript | Conversation, took_s: float) -> str:
     """Return how much was heard, how fast, and how sure the recogniser is where it tells, in one line."""
     speed = f" ({transcript.audio_s / took_s:.1f}x real time)" if took_s > 0 else ""
-    parts = [f"{transcript.audio_s:.1f} s of audio in {took_s:.1f} s{speed}", f"{len(transcript.words)} words"]
+    parts = [f"{transcript.audio_s:.1f} s of audio in {took_s:.1f} s{speed}", n_words(transcript)]
     if transcript.confidence is not None:
         parts.append(f"confidence {transcript.confidence:.2f}")
     return ", ".join(parts)
+
+
+def n_words(transcript: Transcript | Conversation) -> str:
+    """Return how many words there are, in words."""
+    n = len(transcript.words)
+    return f"{n} {'word' if n == 1 else 'words'}"
 
 
 class PlainView:
@@ -59,7 +70,9 @@ class PlainView:
             case Notice(text):
                 self.say(f"note: {text}")
             case Reconnecting(attempt, delay_s, reason):
-                self.say(f"{reason}; attempt {attempt} in {delay_s:.1f} s")
+                self.say(f"{reason.rstrip('.')}; attempt {attempt} in {delay_s:.1f} s")
+            case Gap():
+                self.say(told_gap(event))
 
     def end(self, complete: bool) -> None:
         """End the transcript with its one final newline; an incomplete one only if it has text."""

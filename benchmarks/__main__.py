@@ -1,0 +1,32 @@
+"""``python -m benchmarks [NAME …]``: the whole table, or the parts that are named. It takes about 20 minutes."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+from benchmarks import cpu, memory, pacing, start, streams
+from benchmarks.measure import Figure, show
+
+PARTS: dict[str, Callable[[], list[Figure]]] = {
+    "start": lambda: [start.first_audio(), start.help_text()],
+    "memory": lambda: [memory.hour_of_wav()],
+    "cpu": lambda: [*cpu.live_stream(), *cpu.fast_stream()],
+    "streams": streams.against_bare,
+    "pacing": lambda: [pacing.drift()],
+}
+
+
+def main() -> None:
+    """Measure and print the parts that are named, all of them if none is."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure how fast voxctl is.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of: {', '.join(PARTS)}")
+    names = parser.parse_args().names
+    if unknown := [name for name in names if name not in PARTS]:
+        parser.error(f"no benchmark is called {unknown[0]!r}; there are {', '.join(PARTS)}")
+    for name in names or PARTS:
+        show(PARTS[name]())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""Has another connection ready before one has lasted too long, so that nobody waits for it: make before break."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+from voxctl.errors import StreamError
+from voxctl.session.leg import Leg
+from voxctl.session.policy import Policy
+from voxctl.session.rotation import Rotation
+
+_log = logging.getLogger(__name__)
+
+
+class Succession:
+    """``following`` is the leg that hears the same sound as the leading one, until it can take over.
+
+    ``open_`` makes such a leg, and ``part`` takes what is to be done with one that is not wanted any more.
+    """
+
+    def __init__(
+        self,
+        open_: Callable[[], Awaitable[Leg]],
+        part: Callable[[Coroutine[Any, Any, None]], None],
+        policy: Policy,
+        clock: Callable[[], float],
+    ) -> None:
+        self.rotation = Rotation(policy)
+        self.following: Leg | None = None
+        self._open = open_
+        self._part = part
+        self._policy = policy
+        self._clock = clock
+        self._preparing: asyncio.Task[None] | None = None
+
+    def attend(self, now_s: float, lead: Leg, *, may_begin: bool) -> None:
+        """Begin when it is time to, if that is worth it; give up a leg that failed, or that is not let in."""
+        lane, following = lead.lane, self.following
+        if following:
+            if following.failed() or not following.admitted(now_s, self._policy.admit_s):
+                # A server may have one place only, and serve nobody while two ask for it.
+                self.following = None
+                self._part(following.drop())
+                self.rotation.put_off(now_s)
+        elif (
+            may_begin
+            and self._preparing is None
+            and self.rotation.due(
+                now_s,
+                audio_s=lane.sent_s - lane.began_s,
+                age_s=now_s - lane.opened_at_s,
+                model_s=lane.machine.facts.rotate_s,
+            )
+        ):
+            self._preparing = asyncio.create_task(self._prepare())
+
+    def take(self) -> Leg | None:
+        """Return the following leg, if it is any good; it is no longer the following one."""
+        following, self.following = self.following, None
+        if following and following.failed():
+            self._part(following.drop())
+            return None
+        return following
+
+    async def aclose(self) -> None:
+        """End it all."""
+        if self._preparing:
+            self._preparing.cancel()
+            await asyncio.wait({self._preparing})
+        if self.following:
+            self._part(self.following.drop())
+
+    async def _prepare(self) -> None:
+        try:
+            self.following = await self._open()
+        except StreamError as exc:
+            _log.info("no second connection now: %s", exc.message)
+            self.rotation.put_off(self._clock())
+        finally:
+            self._preparing = None
