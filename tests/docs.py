@@ -8,8 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from voxctl.cli.commands import SUMMARIES
+
 README = Path(__file__).parent.parent / "README.md"
-COMMANDS = ("transcribe", "serve", "config")
+COMMANDS = tuple(SUMMARIES)
 _PLACE = re.compile(r"(?<=<!-- commands -->\n).*(?=<!-- /commands -->)", re.DOTALL)
 
 

@@ -16,13 +16,15 @@ import pytest
 from tests.cli.program import CLIP, run, shown_error, started
 from tests.fakes.lawful import LawfulServer
 
-SCHEMA = json.loads(resources.files("voxctl.transcript").joinpath("events.schema.json").read_text("utf-8"))
+SCHEMA = jsonschema.Draft202012Validator(
+    json.loads(resources.files("voxctl.transcript").joinpath("events.schema.json").read_text("utf-8"))
+)
 
 
 def lines_of(path: Path) -> list[dict[str, Any]]:
     lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
     for line in lines:
-        jsonschema.validate(line, SCHEMA)
+        SCHEMA.validate(line)
     return lines
 
 

@@ -89,7 +89,10 @@ def struck(schedule: Schedule, *, realistic: bool = False, pace: float | None = 
     seed = schedule.seed
     return survived(
         lambda: OracleServer(
-            faults=schedule.strikes, split=seed % 2 == 0, realistic=seed if realistic else None, tick_cost_s=0.005
+            faults=schedule.strikes,
+            split=seed % 2 == 0,
+            realistic=seed if realistic else None,
+            tick_cost_s=0.0 if pace else 0.005,
         ),
         script(seed, schedule.script_s),
         pace=pace,

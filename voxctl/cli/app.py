@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from voxctl._version import __version__
+from voxctl.cli.commands import SETTINGS, SUMMARIES, Commands
 from voxctl.errors import Interrupted, OutputError, VoxError
 from voxctl.ui.plain import show_error
 from voxctl.ui.streams import let_go, renamed, weather
@@ -20,6 +21,20 @@ from voxctl.ui.streams import let_go, renamed, weather
 
 class ErrorBoundary(TyperGroup):
     """Turns every ``VoxError`` into its lines and its exit code; anything else is a bug and keeps its traceback."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        if not self.commands:  # none of its own, as in tests
+            self.commands: Any = Commands()
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the commands in the order of a beginner's needs."""
+        return list(self.commands)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the commands and their summaries, without loading them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(SUMMARIES.items()))
 
     def invoke(self, ctx: Any) -> Any:  # the true type is private to typer
         """Run the command."""
@@ -68,11 +83,12 @@ def _told(error: VoxError) -> VoxError | None:
 app = typer.Typer(
     cls=ErrorBoundary,
     no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    # Plain, as drawing tables takes longer than everything else that `voxctl --help` does.
+    rich_markup_mode=None,
     help="Real-time speech transcription you run yourself: on a laptop, on a GPU, on SageMaker.",
     epilog="Exit codes: 0 done, 1 a bug of ours, 2 usage, 3 audio input, 4 stream or server, 5 AWS, "
     "6 incomplete, 130 interrupted.",
+    **SETTINGS | {"add_completion": True},
 )
 
 
@@ -89,18 +105,6 @@ def _options(
     ] = False,
 ) -> None:
     pass
-
-
-def _register() -> None:
-    from voxctl.cli import config, serve, transcribe
-    from voxctl.cli.layers import Configured
-
-    app.command("transcribe", cls=Configured)(transcribe.transcribe)
-    app.command("serve", cls=Configured)(serve.serve)
-    app.command("config", cls=Configured)(config.config)
-
-
-_register()
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ A setting is an option with an environment variable ``VOXCTL_…``; its declarat
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -25,7 +26,7 @@ class Settings:
     files: tuple[ConfigFile, ...]
     entries: tuple[Entry, ...]
     profile: str | None
-    commands: dict[str, dict[str, Any]]
+    commands: Mapping[str, dict[str, Any]]
 
     def of(self, command: str) -> dict[str, Entry]:
         """Return the entry that holds for each setting of a command that the files say anything about."""
@@ -48,6 +49,22 @@ def settings_of(command: Any) -> dict[str, Any]:
     return {key_of(option): option for option in options}
 
 
+class _ByCommand(Mapping[str, dict[str, Any]]):
+    """The settings of each command. Only a file, or somebody who wants to see them all, makes commands be loaded."""
+
+    def __init__(self, commands: Mapping[str, Any]) -> None:
+        self._commands = commands
+
+    def __getitem__(self, name: str) -> dict[str, Any]:
+        return settings_of(self._commands[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._commands)
+
+    def __len__(self) -> int:
+        return len(self._commands)
+
+
 def typed(entry: Entry, option: Any) -> str | bool:
     """Return a file's value as it would be typed, so that one set of rules judges both."""
     value = entry.value
@@ -62,7 +79,7 @@ def typed(entry: Entry, option: Any) -> str | bool:
 def read_settings(ctx: typer.Context, profile: str | None) -> Settings:
     """Read the files and judge everything in them by the rules of the options. Raises ``UsageError``."""
     group = cast(Any, ctx.find_root().command)
-    commands = {name: found for name, command in group.commands.items() if (found := settings_of(command))}
+    commands = _ByCommand(group.commands)
     files = read_files(_folder(), os.environ)
     if profile is not None:
         check_profile(profile, files)

@@ -58,7 +58,11 @@ class Succession:
             self._preparing = asyncio.create_task(self._prepare())
 
     def take(self) -> Leg | None:
-        """Return the following leg, if it is any good; it is no longer the following one."""
+        """Return the following leg, if it is any good; it is no longer the following one, and none is prepared."""
+        if self._preparing:
+            self._preparing.cancel()
+            self._part(_over(self._preparing))
+            self._preparing = None
         following, self.following = self.following, None
         if following and following.failed():
             self._part(following.drop())
@@ -69,7 +73,7 @@ class Succession:
         """End it all."""
         if self._preparing:
             self._preparing.cancel()
-            await asyncio.wait({self._preparing})
+            await _over(self._preparing)
         if self.following:
             self._part(self.following.drop())
 
@@ -80,4 +84,9 @@ class Succession:
             _log.info("no second connection now: %s", exc.message)
             self.rotation.put_off(self._clock())
         finally:
-            self._preparing = None
+            if self._preparing is asyncio.current_task():
+                self._preparing = None
+
+
+async def _over(task: asyncio.Task[None]) -> None:
+    await asyncio.wait({task})

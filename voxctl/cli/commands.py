@@ -1,0 +1,52 @@
+"""The commands in their order. Each is loaded when it is run: what they need takes longer than all of --help."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.main import get_command
+
+#: What every Typer application here is made with.
+SETTINGS: dict[str, Any] = {
+    "add_completion": False,
+    "pretty_exceptions_enable": False,
+    "context_settings": {"help_option_names": ["-h", "--help"]},
+}
+
+#: Command → its summary. It is the function of the same name in the module of the same name.
+SUMMARIES = {
+    "transcribe": "Transcribe audio files: words appear as they are spoken.",
+    "serve": "Serve the vLLM Realtime protocol on this machine.",
+    "config": "Show every setting, its value, and where it came from.",
+}
+
+
+class Commands(Mapping[str, Any]):
+    """The commands by name, each made when it is first asked for."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in SUMMARIES:
+            raise KeyError(name)
+        if name not in self._made:
+            self._made[name] = _made(name)
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(SUMMARIES)
+
+    def __len__(self) -> int:
+        return len(SUMMARIES)
+
+
+def _made(name: str) -> Any:
+    from voxctl.cli.layers import Configured
+
+    alone = typer.Typer(**SETTINGS)
+    alone.command(name, cls=Configured)(getattr(import_module(f"voxctl.cli.{name}"), name))
+    return get_command(alone)
