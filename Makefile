@@ -11,7 +11,7 @@
 .PHONY: help setup try lint test test-real bench docs constraints clean
 
 # Heavy suites share a few servers, so they run one at a time.
-PYTEST_WORKERS ?= 3
+PYTEST_WORKERS ?= 4
 
 help:
 	@sed -n 's/^# \(make [a-z-]* *\)/\1/p' Makefile

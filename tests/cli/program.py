@@ -14,6 +14,8 @@ from pathlib import Path
 VOXCTL = (sys.executable, "-m", "voxctl")
 REPOSITORY = Path(__file__).parents[2]
 CLIP = REPOSITORY / "examples" / "sense-and-sensibility.wav"
+#: 3 s, for tests to which it does not matter what is said.
+SHORT = REPOSITORY / "tests" / "data" / "ill-disposed.wav"
 
 
 @dataclass

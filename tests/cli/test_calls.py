@@ -13,17 +13,16 @@ import pytest
 import soundfile
 import soxr
 
-from tests.cli.program import CLIP, REPOSITORY, run, shown_error
+from tests.cli.program import CLIP, SHORT, run, shown_error
 from tests.fakes.lawful import LawfulServer
 
-OTHER = REPOSITORY / "tests" / "data" / "ill-disposed.wav"
-OTHER_FROM_S = 4.0
+OTHER_FROM_S = 2.0
 
 
 @pytest.fixture(scope="module")
 def call(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A recording as telephone systems make them: 8 kHz mu-law, a side on each channel, the second speaks later."""
-    left, right = (soundfile.read(path)[0] for path in (CLIP, OTHER))
+    left, right = soundfile.read(CLIP)[0][:72_000], soundfile.read(SHORT)[0]
     begin = int(16_000 * OTHER_FROM_S)
     sides = np.zeros((max(len(left), begin + len(right)), 2))
     sides[: len(left), 0] = left

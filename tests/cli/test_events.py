@@ -13,7 +13,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from tests.cli.program import CLIP, run, shown_error, started
+from tests.cli.program import CLIP, SHORT, run, shown_error, started
 from tests.fakes.lawful import LawfulServer
 
 SCHEMA = jsonschema.Draft202012Validator(
@@ -68,7 +68,7 @@ async def test_a_named_pipe_can_be_followed(tmp_path: Path) -> None:
     pipe = tmp_path / "events"
     os.mkfifo(pipe)
     reading = asyncio.create_task(asyncio.to_thread(pipe.read_text, "utf-8"))
-    done = await run("transcribe", CLIP, "--events", pipe)
+    done = await run("transcribe", SHORT, "--events", pipe)
     assert done.code == 0 and json.loads((await reading).splitlines()[-1])["type"] == "done"
 
 
@@ -106,5 +106,5 @@ async def test_a_place_that_is_none_is_refused_before_anything_is_heard(tmp_path
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full device on this system")
 async def test_a_full_disk_is_said_and_the_transcript_so_far_is_kept(tmp_path: Path) -> None:
     target = tmp_path / "talk.txt"
-    done = await run("transcribe", CLIP, "--events", "/dev/full", "--output", target)
+    done = await run("transcribe", SHORT, "--events", "/dev/full", "--output", target)
     assert done.code == 6 and "--events could not be written" in shown_error(done)[0]

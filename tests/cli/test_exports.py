@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.program import CLIP, run, shown_error, started
+from tests.cli.program import CLIP, SHORT, run, shown_error, started
 from tests.fakes.lawful import LawfulServer
 
 
@@ -23,9 +23,9 @@ from tests.fakes.lawful import LawfulServer
     ],
 )
 async def test_every_format_can_go_to_stdout(arguments: list[str], start: str) -> None:
-    done = await run("transcribe", CLIP, *arguments)
+    done = await run("transcribe", SHORT, *arguments)
     assert done.code == 0 and done.out.replace('": ', '":').replace(", ", ",").startswith(start.replace(", ", ","))
-    assert "himself" in done.out and done.out.endswith("\n")
+    assert len(done.out.split()) > 8 and done.out.endswith("\n")
 
 
 async def test_a_folder_gets_a_document_for_each_good_input(tmp_path: Path) -> None:

@@ -6,10 +6,13 @@ import difflib
 import json
 from pathlib import Path
 
+import pytest
 import soundfile
 
 from tests.audio.formats import VARIANTS, Variant, write
 from tests.cli.program import REPOSITORY, run
+
+pytestmark = pytest.mark.real  # half a minute of recognising; tests/audio compares the sound itself
 
 CLIP = REPOSITORY / "tests" / "data" / "ill-disposed.wav"
 LOSSY = {"PCM_U8", "ULAW", "ALAW", "IMA_ADPCM", "VORBIS", "OPUS", "MPEG_LAYER_III"}

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from tests.cli.program import CLIP, REPOSITORY, VOXCTL, Program, run, shown_error, started
+from tests.cli.program import CLIP, REPOSITORY, SHORT, VOXCTL, Program, run, shown_error, started
 from tests.fakes.lawful import LawfulServer
 from tests.fakes.sockets import raw_server
 
@@ -64,7 +64,7 @@ async def test_a_key_opens_the_server_and_no_key_does_not() -> None:
     async with serving("--api-key", "s3cret") as (url, _):
         refused = await run("transcribe", CLIP, "--url", url, "--no-resume")
         assert refused.code == 4 and "401" in shown_error(refused)[0] and "VOXCTL_API_KEY" in shown_error(refused)[1]
-        done = await run("transcribe", CLIP, "--url", url, "--no-resume", "--api-key", "s3cret")
+        done = await run("transcribe", SHORT, "--url", url, "--api-key", "s3cret")
         assert done.code == 0 and "s3cret" not in done.err + refused.err
 
 

@@ -101,11 +101,11 @@ def struck(schedule: Schedule, *, realistic: bool = False, pace: float | None = 
 
 
 async def over_a_socket(schedule: Schedule) -> Outcome:
-    """Run a schedule over real WebSockets, eight times as fast as speech."""
+    """Run a schedule over real WebSockets, twice as fast as speech."""
     from voxctl.connect import websocket
 
     server = OracleServer(faults=schedule.strikes, split=True)
     spoken = script(schedule.seed, schedule.script_s)
     async with server.on_a_port() as url, asyncio.timeout(120):
-        events, error = await listened(websocket(url), spoken, pace=8.0)
+        events, error = await listened(websocket(url), spoken, pace=2.0)
     return Outcome(server, events, error, judge(spoken, events))

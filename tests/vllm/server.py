@@ -35,6 +35,7 @@ class VllmOptions:
     max_model_len: int = 2048
     max_num_seqs: int = 8
     api_key: str | None = None
+    port: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ def _spawn(checkpoint: Path, options: VllmOptions) -> VllmServer:
     executable = VENV / "bin" / "vllm"
     if not executable.exists():
         raise ServerDidNotStart(f"{executable} is missing: run `make test-real`, which installs it")
-    port = _free_port()
+    port = options.port or _free_port()
     command = [str(executable), "serve", str(checkpoint), "--host", "127.0.0.1", "--port", str(port)]
     command += ["--served-model-name", options.model_name, "--dtype", "float32", "--enforce-eager"]
     command += ["--tokenizer-mode", "mistral", "--config-format", "mistral", "--load-format", "mistral"]

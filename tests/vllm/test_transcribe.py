@@ -7,8 +7,10 @@ import base64
 import json
 import signal
 import time
+import wave
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -27,7 +29,7 @@ from voxctl.transport.websocket import WebSocketTarget, open_websocket
 # The first test that needs a server waits for it.
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
-CONTEXT_TOKENS = 128
+CONTEXT_TOKENS = 256
 
 
 @pytest.fixture
@@ -41,6 +43,17 @@ def small_vllm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VllmServer]
     options = VllmOptions(max_model_len=CONTEXT_TOKENS, max_num_seqs=1)
     with running_vllm(write_tiny_model(tmp_path_factory.mktemp("small")), options) as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def two_minutes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The example over and over."""
+    path = tmp_path_factory.mktemp("sound") / "two-minutes.wav"
+    with wave.open(str(CLIP)) as clip, wave.open(str(path), "wb") as file:
+        file.setparams(clip.getparams())
+        sound = clip.readframes(clip.getnframes())
+        file.writeframes((sound * 13)[: 2 * 16_000 * 120])
+    return path
 
 
 @dataclass
@@ -141,12 +154,47 @@ async def test_a_wrong_model_is_named(vllm: VllmServer) -> None:
     assert done.code == 4 and "Voxtral-Mini-4B-Realtime-2602" in shown_error(done)[0] and done.took_s < 15
 
 
-async def test_the_end_of_the_context_is_said_and_the_text_is_kept(small_vllm: VllmServer) -> None:
-    done = await run("transcribe", CLIP, "--url", small_vllm.url, "--model", "voxtral-tiny")
+async def test_without_resume_the_end_of_the_context_is_said(small_vllm: VllmServer, two_minutes: Path) -> None:
+    arguments = ("--url", small_vllm.url, "--model", "voxtral-tiny", "--no-resume")
+    done = await run("transcribe", two_minutes, *arguments)
     assert done.code == 4 and done.took_s < 30
-    # 128 tokens less the prompt's 39 are 89 deltas of 80 ms.
-    assert "context ended after 7.1 s" in shown_error(done)[0] and "--max-model-len" in shown_error(done)[1]
+    # 256 tokens less the prompt's 39 are 217 deltas of 80 ms.
+    assert "context ended after 17.4 s" in shown_error(done)[0] and "--max-model-len" in shown_error(done)[1]
     assert len(done.out.split()) > 3
+
+
+async def test_a_context_of_17_seconds_and_a_single_slot_hold_two_minutes(
+    small_vllm: VllmServer, two_minutes: Path
+) -> None:
+    arguments = ("--url", small_vllm.url, "--model", "voxtral-tiny", "--format", "json")
+    done = await run("transcribe", two_minutes, *arguments, limit_s=200)
+    document = json.loads(done.out)
+    assert done.code == 0 and document["complete"] and document["audio_s"] == 120 and not document["gaps"], done.err
+    assert len(document["seams"]) >= 6
+    ends_s = [word["end_s"] for word in document["words"]]
+    assert ends_s == sorted(ends_s) and ends_s[-1] > 115
+    assert max(b - a for a, b in pairwise([0.0, *ends_s])) < 6, "no stretch is left out"
+
+
+async def test_a_server_that_is_killed_and_comes_back_costs_no_time_of_the_sound(
+    tmp_path: Path, two_minutes: Path
+) -> None:
+    checkpoint = write_tiny_model(tmp_path / "model")
+    target = tmp_path / "out.json"
+    with running_vllm(checkpoint) as vllm:
+        arguments = ("--url", vllm.url, "--model", "voxtral-tiny", "--realtime", "--format", "json", "-o", target)
+        async with started("transcribe", two_minutes, *arguments) as program:
+            await asyncio.sleep(12)  # of sound
+            vllm.process.send_signal(signal.SIGKILL)
+            await program.say_until("attempt 1 in")
+            again = VllmOptions(port=vllm.port)
+            with running_vllm(checkpoint, again):
+                done = await asyncio.wait_for(program.end(), 170)
+    document = json.loads(target.read_text("utf-8"))
+    assert done.code == 0 and document["complete"] and not document["gaps"], done.err
+    assert len(document["seams"]) == 1 and document["audio_s"] == 120
+    ends_s = [word["end_s"] for word in document["words"]]
+    assert ends_s == sorted(ends_s) and max(b - a for a, b in pairwise([0.0, *ends_s])) < 6
 
 
 async def test_a_server_without_a_free_slot_is_said_in_bounded_time(small_vllm: VllmServer) -> None:
@@ -162,7 +210,7 @@ async def test_a_server_without_a_free_slot_is_said_in_bounded_time(small_vllm: 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 async def test_a_server_that_ends_is_said_and_the_text_is_kept(tmp_path: Path, number: signal.Signals) -> None:
     with running_vllm(write_tiny_model(tmp_path / "model")) as vllm:
-        arguments = ("--url", vllm.url, "--model", "voxtral-tiny", "--realtime")
+        arguments = ("--url", vllm.url, "--model", "voxtral-tiny", "--realtime", "--no-resume")
         async with started("transcribe", CLIP, *arguments) as program:
             await asyncio.wait_for(program.read_until(" "), 60)
             ended_s = time.monotonic()
