@@ -72,6 +72,25 @@ async def test_a_named_pipe_can_be_followed(tmp_path: Path) -> None:
     assert done.code == 0 and json.loads((await reading).splitlines()[-1])["type"] == "done"
 
 
+async def test_a_reader_that_goes_away_costs_no_word_and_is_said(tmp_path: Path) -> None:
+    pipe, target = tmp_path / "events", tmp_path / "talk.txt"
+    os.mkfifo(pipe)
+
+    def read_a_little() -> bytes:
+        with pipe.open("rb") as reader:
+            return reader.read(200)
+
+    reading = asyncio.create_task(asyncio.to_thread(read_a_little))
+    done = await run("transcribe", SHORT, "--events", pipe, "-o", target)
+    assert len(await reading) == 200
+    assert done.code == 6 and "--events" in shown_error(done)[0] and len(target.read_text("utf-8").split()) > 4
+
+
+async def test_events_and_transcript_are_not_mixed() -> None:
+    done = await run("transcribe", SHORT, "--events", "-")
+    assert done.code == 2 and "both go to stdout" in shown_error(done)[0]
+
+
 async def test_a_file_keeps_its_mode_and_is_begun_anew(tmp_path: Path) -> None:
     events = tmp_path / "events.jsonl"
     events.write_text("old\n" * 100_000)

@@ -97,7 +97,8 @@ def test_what_is_no_journal_is_left_alone_and_a_torn_one_gives_what_it_holds(tmp
     assert len(said) == 1 and (tmp_path / "talk.recovered.txt").read_text() == "hello\n" and not path.exists()
     path.write_bytes(b"\xff\xfe nonsense\n{}\n[]\n")
     recover([output], said.append)
-    assert len(said) == 1 and not path.exists()
+    assert len(said) == 2 and "cannot be read" in said[1] and not path.exists()
+    assert b"nonsense" in (tmp_path / "talk.recovered-2.voxctl-journal").read_bytes()
 
 
 def test_a_link_in_the_journals_place_is_not_followed(tmp_path: Path) -> None:

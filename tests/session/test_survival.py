@@ -31,6 +31,20 @@ def test_as_fast_as_the_server_can_it_is_no_different(first: int) -> None:
         assert outcome.perfect, f"{faults}\n{outcome}\n{faults!r}"
 
 
+def test_a_recogniser_with_faults_of_its_own_is_joined_all_the_same() -> None:
+    """Jitter of three ticks, words in pieces, groups, a wrong first word: at most one error in 200 seams, and told."""
+    n_seams = n_wrong = 0
+    for faults in SURVIVABLE[:75]:
+        outcome = struck(faults, realistic=True)
+        n_seams += outcome.count(Seam)
+        verdict = outcome.verdict
+        wrong = len(verdict.lost) + len(verdict.doubled) + len(verdict.reordered)
+        cuts_words = any(strike.fault.kind == "blank" for strike in faults.strikes)
+        assert not wrong or outcome.n_uncertain or cuts_words, f"{faults}\n{outcome}\n{faults!r}"
+        n_wrong += 0 if cuts_words else wrong
+    assert n_seams > 80 and n_wrong <= 1
+
+
 @pytest.mark.parametrize("first", range(0, 100, _BATCH))
 def test_what_cannot_be_survived_ends_with_one_error_and_never_hangs(first: int) -> None:
     for seed in range(first, first + _BATCH):

@@ -78,7 +78,7 @@ def test_progress_is_that_of_the_slower_side_and_the_end_that_of_both() -> None:
     conversation, turns = call()
     opened = Opened("voxtral")
     assert fed(turns, AGENT, opened, Progress(4.0, 5.0)) == [opened, Progress(0.0, 0.0)]
-    assert fed(turns, CUSTOMER, opened, Progress(1.0, 2.0)) == [Progress(1.0, 2.0)]
+    assert fed(turns, CUSTOMER, opened, Progress(1.0, 2.0)) == [Progress(1.0, 2.0, 2.0)]
     assert fed(turns, AGENT, Done(Usage(3, 4), 9.0, 0.5)) == []
     assert fed(turns, CUSTOMER, Done(Usage(1, 1), 9.5, 0.7, complete=False)) == [Done(Usage(4, 5), 9.5, 0.6, False)]
     assert conversation.audio_s == 9.5 and not conversation.complete

@@ -108,6 +108,8 @@ class Run:
 
     def finish(self) -> None:
         """End the program with the exit code of the first failure, if there was one."""
+        if self._events and self._events.broken:
+            raise self._events.broken
         if self._failed:
             raise typer.Exit(self._failed.exit_code)
 

@@ -97,9 +97,11 @@ def _opened(path: Path) -> int:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.fchmod(descriptor, 0o600)
         os.truncate(descriptor, 0)
-    except BlockingIOError as exc:
+    except OSError as exc:
         os.close(descriptor)
-        raise _busy(path) from exc
+        if isinstance(exc, BlockingIOError):
+            raise _busy(path) from exc
+        raise Places("--output", ()).failed(path, exc) from exc
     return descriptor
 
 
@@ -127,6 +129,8 @@ def recover(outputs: Sequence[Path], say: Callable[[str], None]) -> None:
             _recover_one(output, path, say)
         except BlockingIOError as exc:
             raise _busy(path) from exc
+        except OSError as exc:
+            raise Places("--output", ()).failed(path, exc) from exc
         finally:
             os.close(descriptor)
 
@@ -147,7 +151,12 @@ def _recover_one(output: Path, journal: Path, say: Callable[[str], None]) -> Non
             os.close(descriptor)
         n_words = len(transcript.words)
         say(f"an earlier run was cut off: its {n_words} words of {heading.source} are in {target}")
-    journal.unlink(missing_ok=True)
+    if heading or not journal.stat().st_size:
+        journal.unlink(missing_ok=True)
+        return
+    kept = _free_name(output).with_suffix(".voxctl-journal")
+    journal.rename(kept)
+    say(f"an earlier run was cut off, and its journal cannot be read; it is kept as {kept}")
 
 
 def _free_name(output: Path) -> Path:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from voxctl.audio.raw import Encoding, RawFormat
-from voxctl.cli.parsing import judged_by, parse_speed
+from voxctl.cli.parsing import judged_by, parse_policy, parse_speed
 from voxctl.realtime.models import DEFAULT_MODEL, EMBEDDED
 from voxctl.transcript.export import Format
 
@@ -93,6 +93,7 @@ RotateOpt = Annotated[
         metavar="S",
         envvar="VOXCTL_ROTATE_EVERY",
         show_envvar=False,
+        callback=judged_by(lambda seconds: parse_policy(False, seconds)),
         help="Let a new connection take over after so many seconds of audio, 0 for never. "
         "Default: what suits the model.",
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -48,9 +49,9 @@ def parse_raw(raw: bool, encoding: Encoding | None, rate: int | None, channels: 
 
 def parse_policy(no_resume: bool, rotate_s: float | None) -> Policy:
     """Return how a session treats its connections."""
-    if rotate_s is not None and 0 < rotate_s < _LEAST_ROTATE_S:
+    if rotate_s is not None and rotate_s != 0 and not _LEAST_ROTATE_S <= rotate_s < math.inf:
         raise UsageError(
-            f"--rotate-every {rotate_s:g} would do little else",
+            f"--rotate-every {rotate_s:g} is no sensible time",
             hint=f"choose {_LEAST_ROTATE_S:g} s or more, or 0 for never.",
         )
     return Policy(resume=not no_resume, rotate_s=rotate_s)

@@ -30,7 +30,7 @@ ChannelOpt = Annotated[
         metavar="N|all",
         envvar="VOXCTL_CHANNEL",
         show_envvar=False,
-        callback=judged_by(lambda channel: parse_channel(channel, None)),
+        callback=judged_by(lambda channel: parse_channel(channel or None, None)),
         help="Take this channel only, 1 being the left; all makes a transcript of each, labelled; without it they are "
         "mixed.",
     ),
@@ -77,7 +77,7 @@ def transcribe(
         raise UsageError("--timestamps is for --format txt", hint="the other formats have times of their own.")
     sound = parse_raw(raw, encoding, rate, channels)
     pace = parse_speed(speed, realtime)
-    hearing = Hearing(chunk_ms, sound, *parse_channel(channel, speakers))
+    hearing = Hearing(chunk_ms, sound, *parse_channel(channel or None, speakers or None))
     policy = parse_policy(no_resume, rotate_every)
     job = Job(files, hearing, model or None, pace, policy, format_, timestamps, output, events)
     _carry_out(job, lambda: open_target(url, api_key, ca_bundle))

@@ -9,6 +9,9 @@ from voxctl.audio.pcm import Chunk
 from voxctl.errors import VoxError
 from voxctl.session.replay import SAMPLE_RATE_HZ, Replay
 
+#: 10 ms: shorter frames cost more than they are worth. And none is so long that it never fits a window.
+_LEAST_CHUNK = SAMPLE_RATE_HZ // 100
+
 
 class Feed:
     """What connections read from, each at a position of its own. Positions are samples from the start.
@@ -92,7 +95,7 @@ class Feed:
         try:
             async for chunk in self._source:
                 if not self.end:
-                    self.chunk_samples = chunk.n_samples
+                    self.chunk_samples = min(max(chunk.n_samples, _LEAST_CHUNK), SAMPLE_RATE_HZ)
                 self._replay.append(chunk.pcm)
                 self.nudge()
                 if self._live:

@@ -11,7 +11,7 @@ from voxctl.errors import ConnectionLost, Stalled
 from voxctl.events import Notice, Opened, Tail, Word, Words
 from voxctl.realtime.machine import Acknowledged, Ended, Machine, Phase
 from voxctl.realtime.messages import Unknown
-from voxctl.realtime.models import SAMPLE_RATE_HZ
+from voxctl.realtime.models import SAMPLE_RATE_HZ, TICK_S
 from voxctl.session.faults import SilenceTimer, first_of, stalled
 from voxctl.session.feed import Feed
 from voxctl.session.policy import Policy
@@ -60,7 +60,7 @@ class Lane:
         self._congested = congested
         self._report: Callable[[LaneEvent], None] = lambda event: None
         self._moved: asyncio.Future[bool] | None = None
-        self._retired = False
+        self.retired = False
         self._sending_since_s = math.inf
         self._window_s = self._owed_s = 0.0
         self._ended: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
@@ -74,6 +74,12 @@ class Lane:
     def sent_s(self) -> float:
         """How far into the session's sound it was sent."""
         return self._at / SAMPLE_RATE_HZ
+
+    @property
+    def audio_s(self) -> float:
+        """How much of the sound the model has taken into its context."""
+        machine = self.machine
+        return machine.n_deltas * TICK_S if machine.facts.has_clock else machine.sent_s
 
     @property
     def settled_s(self) -> float:
@@ -96,10 +102,9 @@ class Lane:
                             self._owed_s = self.machine.facts.owed_s
                             return event
         except TimeoutError as exc:
-            raise Stalled(
-                f"the server accepted the connection and said nothing for {self._policy.ready_s:g} s",
-                hint="is this a vLLM Realtime server? Check the path in --url.",
-            ) from exc
+            hint = "is this a vLLM Realtime server? Check the path in --url."
+            said = f"the server accepted the connection and said nothing for {self._policy.ready_s:g} s"
+            raise Stalled(said, hint=hint) from exc
 
     async def run(self, report: Callable[[LaneEvent], None]) -> Ended:
         """Send all of the feed and report every event; return when the server says it is done.
@@ -119,7 +124,7 @@ class Lane:
 
     def retire(self) -> None:
         """Send no more of the feed; what was sent is transcribed to its end."""
-        self._retired = True
+        self.retired = True
         self._feed.nudge()
         self._wake(True)
 
@@ -132,7 +137,7 @@ class Lane:
         started_s = self._clock()
         if self._at:  # sound has waited for this connection
             started_s -= (feed.end - self._at) / SAMPLE_RATE_HZ
-        while not self._stopping():
+        while not self.retired:
             await feed.beyond(self._at)
             if self._at < feed.first:
                 raise Stalled("the server fell too far behind the speaker", hint="it is overloaded; look at its log.")
@@ -143,7 +148,7 @@ class Lane:
                 continue
             await self._room_for(len(pcm) // 2, started_s)
             # The server may have ended the utterance while we waited.
-            if self._stopping() or machine.phase is not Phase.SENDING:
+            if bool(self.retired) or machine.phase is not Phase.SENDING:
                 break
             machine.feed(pcm)
             self._at += len(pcm) // 2
@@ -153,20 +158,17 @@ class Lane:
         for event in ended:
             self._take(event)
 
-    def _stopping(self) -> bool:
-        return self._retired
-
     async def _room_for(self, n_samples: int, started_s: float) -> None:
         """Wait until so much more fits the window: a server queues without bound and tells nobody."""
         machine, length_s = self.machine, n_samples / SAMPLE_RATE_HZ
-        while (self.held or self._congested()) and not self._stopping():
+        while (self.held or self._congested()) and not self.retired:
             await self._pause(_POLL_S)
         if not machine.facts.has_clock:  # nothing acknowledges: keep to the pace of speech
             end_s = machine.sent_s + length_s
-            while (early_s := started_s + end_s - self._clock()) > 0 and not self._stopping():
+            while (early_s := started_s + end_s - self._clock()) > 0 and not self.retired:
                 await self._pause(early_s)
             return
-        while machine.unacked_s + length_s > self._window_s and not self._stopping():
+        while machine.unacked_s + length_s > self._window_s and not self.retired:
             moved = await self._pause(self._policy.widen_after_s)
             if not moved and not machine.n_deltas:
                 # A server may be configured with a longer delay than the model's usual one, and cannot say so.
@@ -236,10 +238,8 @@ class Lane:
         while True:
             await asyncio.sleep(min(_WATCH_S, policy.stall_s / 10, policy.send_s / 10))
             if self._clock() - self._sending_since_s >= policy.send_s:
-                raise Stalled(
-                    f"the server took no audio for {policy.send_s:g} s",
-                    hint="the server or the network is overloaded; look at the server's log.",
-                )
+                hint = "the server or the network is overloaded; look at the server's log."
+                raise Stalled(f"the server took no audio for {policy.send_s:g} s", hint=hint)
             owed_s = timer.update(self._clock(), machine.n_deltas, self.owing)
             limit_s = max(policy.stall_s, 3 * machine.facts.segment_s)
             if not machine.n_deltas:

@@ -27,12 +27,12 @@ class Ledger:
         self.sent_s = 0.0
         self.emit = emit
         self._feed = feed
-        self._acked_s = 0.0
+        self._acked_s = self._lost_s = 0.0
 
     @property
     def base_s(self) -> float:
         """Up to where the sound is surely in the transcript."""
-        return max(self.joiner.end_s, self.heard_s - _LATE_S)
+        return max(self.joiner.end_s, self.heard_s - _LATE_S, self._lost_s)
 
     def say(self, words: Words) -> None:
         """Take words of the connection that leads."""
@@ -57,4 +57,4 @@ class Ledger:
         """Take that nobody will ever hear a stretch of the sound, if there is one between the two."""
         if end_s > start_s:
             self.emit(Gap(start_s, end_s, reason))
-            self.heard_s = max(self.heard_s, end_s)
+            self.heard_s, self._lost_s = max(self.heard_s, end_s), end_s

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 from voxctl.audio.speech import silences
 from voxctl.errors import StreamError
@@ -49,9 +50,12 @@ class Leg:
         """Whether the server gave it a place: the first delta came, or may still come within ``limit_s``."""
         return bool(self.lane.machine.n_deltas) or now_s - self.lane.opened_at_s < limit_s
 
-    async def drop(self) -> None:
-        """End it now."""
+    def drop(self) -> Coroutine[Any, Any, None]:
+        """Hear nothing of it from now on; what is returned is to be awaited, and ends it."""
         self.heard = False
+        return self._drop()
+
+    async def _drop(self) -> None:
         self.task.cancel()
         await asyncio.wait({self.task})
         if not self.task.cancelled():

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from itertools import count
 
-from voxctl.errors import ConnectFailed, StreamError
-from voxctl.events import Event, Reconnecting
+from voxctl.errors import ConnectFailed, ContextFull, StreamError
+from voxctl.events import Event, Reconnecting, Tail
 from voxctl.realtime.machine import Machine
 from voxctl.session.feed import Feed
 from voxctl.session.lane import Lane
-from voxctl.session.policy import Policy, Retry, backoff, verdict
+from voxctl.session.policy import Patience, Policy, Retry, backoff, verdict
 from voxctl.transport.base import Connector
 
 
@@ -48,6 +49,35 @@ class Opening:
                 emit(Reconnecting(attempt, delay_s, exc.message))
             await asyncio.sleep(delay_s)
         raise AssertionError("the pauses never end")
+
+    async def again[T](
+        self,
+        error: StreamError,
+        open_: Callable[[], Awaitable[T]],
+        mends: Callable[[StreamError], bool],
+        patience: Patience,
+        emit: Callable[[Event], None],
+    ) -> T:
+        """Return what ``open_`` makes, however often it takes. Raises ``error``, or a later one, if it cannot help."""
+        pauses = backoff(self.uniform)
+        for attempt in count(1):
+            # A model whose context ended is fine, and nobody has to be told.
+            planned = isinstance(error, ContextFull)
+            delay_s = 0.0 if planned else next(pauses)
+            if not mends(error) or patience.over(self.clock(), delay_s):
+                raise error
+            if not planned:
+                emit(Tail(""))
+                emit(Reconnecting(attempt, delay_s, error.message))
+            await asyncio.sleep(delay_s)
+            try:
+                async with asyncio.timeout(patience.left_s(self.clock())):
+                    return await open_()
+            except TimeoutError:
+                raise error from None
+            except StreamError as exc:
+                error = exc
+        raise AssertionError("the attempts never end")
 
     async def one(self, feed: Feed, began: int, emit: Callable[[Event], None] = lambda event: None) -> Lane:
         """Make one connection that is to hear the feed from position ``began`` on. Raises ``StreamError``."""

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Callable, Coroutine
-from itertools import count
 from typing import Any
 
-from voxctl.errors import ContextFull, Stalled, StreamError
-from voxctl.events import Event, Notice, Reconnecting, Resumed, Rotated, Tail, Words
+from voxctl.errors import Stalled, StreamError
+from voxctl.events import Event, Notice, Resumed, Rotated, Tail, Words
 from voxctl.realtime.machine import Acknowledged, Ended
 from voxctl.realtime.models import SAMPLE_RATE_HZ
 from voxctl.session.faults import context_full
 from voxctl.session.feed import Feed
+from voxctl.session.handover import Handover
 from voxctl.session.joiner import Newcomer
 from voxctl.session.lane import LaneEvent
 from voxctl.session.ledger import Ledger
 from voxctl.session.leg import Leg, place_to_begin
 from voxctl.session.opening import Opening
-from voxctl.session.policy import Patience, Policy, Retry, backoff, verdict
+from voxctl.session.policy import Patience, Policy, Retry, verdict
 from voxctl.session.succession import Succession
-from voxctl.session.watch import WORDLESS_SPEECH_S, Blank, Watch
+from voxctl.session.watch import FEW_BLANK_DELTAS, WORDLESS_SPEECH_S, Blank, Watch
 
 _TICK_S = 0.25
 #: Sound that is kept behind what was heard, for a stretch that came back blank: 32 s.
@@ -31,6 +30,8 @@ _BEHIND = 32 * SAMPLE_RATE_HZ
 _JOIN_S, _ROTATE_JOIN_S, _PAST_S = 1.5, 20.0, 0.8
 #: Deltas between two looks at whether a newcomer can be joined.
 _LOOK_EVERY = 4
+#: So far behind what was sent, a model without a clock has heard everything, in seconds.
+_NO_CLOCK_S = 30.0
 _TOO_OLD = "no server was there, and the sound could not be kept any longer"
 
 
@@ -48,7 +49,8 @@ class Relay:
         self._succession = Succession(self._open, self._part, self._policy, self._clock)
         self._watch = Watch()
         self._blank = Blank()
-        self._broken_off = ("", -math.inf)
+        self._before = Handover()
+        self._hurried = False
         self._lead: Leg | None = None
         self._parting: set[asyncio.Task[Any]] = set()
 
@@ -73,7 +75,8 @@ class Relay:
                 self.ledger.count(ended)
                 if ended.complete:
                     break
-                self._succession.rotation.learn(self._leading.lane.machine.n_deltas)
+                self._before.fragment = ended.fragment.text if ended.fragment else ""
+                self._succession.rotation.learn(self._leading.lane.audio_s)
                 error: StreamError = context_full(self._leading.lane.machine, self._leading.lane.acked_s)
             except StreamError as exc:
                 error = exc
@@ -92,6 +95,8 @@ class Relay:
         """Return how the leading connection ended, whichever it is by then; look after everything else meanwhile."""
         while True:
             lead = self._leading
+            if self._hurried:
+                lead.lane.retire()
             await asyncio.wait({lead.task}, timeout=_TICK_S)
             if lead is self._lead and lead.task.done():
                 return lead.task.result()
@@ -99,28 +104,29 @@ class Relay:
 
     async def _look_after(self, now_s: float) -> None:
         lead, feed, ledger = self._leading, self._feed, self.ledger
-        lane = lead.lane
-        self._patience.see(now_s, ledger.heard_s, ledger.joiner.n_words, at_rest=not lane.owing)
-        heard = round(ledger.heard_s * SAMPLE_RATE_HZ)
+        lane, has_clock = lead.lane, lead.lane.machine.facts.has_clock
+        # A model without a clock says nothing of silence: nothing is owed then, and what is long past was heard.
+        self._patience.see(now_s, ledger.heard_s, ledger.joiner.n_words, at_rest=not (has_clock and lane.owing))
+        heard = round(max(ledger.heard_s, 0.0 if has_clock else lane.sent_s - _NO_CLOCK_S) * SAMPLE_RATE_HZ)
         feed.heard(heard, needed=heard - _BEHIND)
         self._watch.wordless_speech_s(feed, ledger.heard_s, ledger.joiner.n_words)
-        if notice := self._watch.behind(now_s, feed.end / SAMPLE_RATE_HZ - lane.acked_s - lane.machine.facts.delay_s):
+        behind_s = feed.end / SAMPLE_RATE_HZ - lane.acked_s - lane.machine.facts.delay_s
+        if has_clock and (notice := self._watch.behind(now_s, behind_s)):
             self._emit(notice)
         if lead.newcomer:
             self._look_at(lead)
-        elif self._policy.resume:
+        elif self._policy.resume and has_clock:
             match self._blank.look(feed, lane.acked_s, lane.n_blank):
                 case int(start):
                     await self._begin_again(lead, start)
                 case Notice() as told:
                     self._emit(told)
-            self._succession.attend(now_s, lead, may_begin=not feed.ended)
-            if following := self._succession.following:
-                # As fast as the server can, the one behind would never catch up.
-                lane.held = following.lane.sent_s < lane.sent_s and following.admitted(now_s, 0.0)
+            self._succession.attend(now_s, lead, may_begin=not feed.ended and lane.n_blank < FEW_BLANK_DELTAS)
+            following = self._succession.following
+            # As fast as the server can, the one behind would never catch up.
+            lane.held = bool(following and following.lane.sent_s < lane.sent_s and following.admitted(now_s, 0.0))
+            if following:
                 self._look_at(following)
-            else:
-                lane.held = False
 
     def _report(self, leg: Leg, event: LaneEvent) -> None:
         match event:
@@ -132,7 +138,7 @@ class Relay:
                 if leg.newcomer and leg.lane.machine.n_deltas % _LOOK_EVERY == 0:
                     self._look_at(leg)
             case Words():
-                self._blank.over()
+                self._heard_words()
                 self.ledger.say(event)
             case Tail() | Notice() if not leg.newcomer or isinstance(event, Notice):
                 self._emit(event)
@@ -142,7 +148,7 @@ class Relay:
         assert leg.newcomer
         lane, joiner = leg.lane, self.ledger.joiner
         following = leg is self._succession.following
-        tail, told_s = self._broken_off
+        tail, told_s = self._before.tail, self._before.told_s
         if following:
             tail, told_s = self._leading.lane.machine.tail, self._leading.lane.acked_s
             if lane.settled_s < joiner.end_s:
@@ -162,63 +168,57 @@ class Relay:
         for event in found:
             self._emit(event)
             if isinstance(event, Words):
-                self._blank.over()
+                self._heard_words()
 
     async def _resume(self, error: StreamError) -> None:
         """Go on over another connection. Raises ``error``, or a later one, when that cannot help."""
         if self._lead:
-            if self._lead.newcomer is None:
-                self._broken_off = self._lead.lane.machine.tail, self._lead.lane.acked_s
-            self._part(self._lead.drop())
-            self._lead = None
+            self._leave(self._lead)
+        self._lead = None
         self._patience.see(self._clock(), self.ledger.heard_s, self.ledger.joiner.n_words)
         self._patience.lost()
         if following := self._succession.take():
             self._lead = following
             self._emit(Resumed(following.lane.began_s))
             return
-        pauses = backoff(self._opening.uniform)
-        for attempt in count(1):
-            # A model whose context ended is fine, and nobody has to be told.
-            planned = isinstance(error, ContextFull)
-            delay_s = 0.0 if planned else next(pauses)
-            if not self._mends(error) or self._patience.over(self._clock(), delay_s):
-                raise error
-            if not planned:
-                self._emit(Tail(""))
-                self._emit(Reconnecting(attempt, delay_s, error.message))
-            await asyncio.sleep(delay_s)
-            try:
-                async with asyncio.timeout(self._patience.left_s(self._clock())):
-                    self._lead = await self._open()
-            except TimeoutError:
-                raise error from None
-            except StreamError as exc:
-                error = exc
-            else:
-                self.ledger.lose(self.ledger.base_s, self._lead.lane.began_s, _TOO_OLD)
-                self._emit(Resumed(self._lead.lane.began_s))
-                return
+        self._lead = await self._opening.again(error, self._open, self._mends, self._patience, self._emit)
+        self.ledger.lose(self.ledger.base_s, self._lead.lane.began_s, _TOO_OLD)
+        self._emit(Resumed(self._lead.lane.began_s))
 
     def _mends(self, error: StreamError) -> bool:
         """Whether another connection may mend it. A server that has never given anything is not asked twice."""
-        begun = self.ledger.heard_s > 0
-        if not self._policy.resume or (isinstance(error, Stalled) and not begun):
+        if not self._policy.resume or self._hurried or (isinstance(error, Stalled) and not self._before.begun):
             return False
-        return isinstance(verdict(error, resuming=begun), Retry)
+        return isinstance(verdict(error, resuming=self._before.begun), Retry)
+
+    def _leave(self, lead: Leg) -> None:
+        if lead.newcomer is None:
+            self._before.note(lead.lane, self._feed, self.ledger.heard_s)
+        self._part(lead.drop())
+
+    def _heard_words(self) -> None:
+        self._blank.over()
+        self._before.rut = None
 
     async def _begin_again(self, lead: Leg, start: int) -> None:
         """Have another connection hear a stretch again that came back blank."""
         try:
-            self._lead = await self._open((start, True))
+            fresh = await self._open((start, True))
         except StreamError:
             return  # the old one is better than none
-        self._part(lead.drop())
-        self._emit(Resumed(self._lead.lane.began_s))
+        if self._lead is not lead:  # its follower took over meanwhile
+            self._part(fresh.drop())
+            return
+        if following := self._succession.take():
+            self._part(following.drop())
+        self._leave(lead)
+        self._lead = fresh
+        self._emit(Resumed(fresh.lane.began_s))
 
     async def _open(self, place: tuple[int, bool] | None = None) -> Leg:
         """Make a connection that hears again what it must, from ``place``: a position, and whether nobody speaks."""
         feed = self._feed
+        place = place or (None if self._before.rut is None else (self._before.rut, True))
         began, in_pause = place or place_to_begin(feed, self.ledger.base_s, self._patience.replay_s)
         if began < feed.first:
             began, in_pause = feed.first, True
@@ -236,6 +236,7 @@ class Relay:
 
     def hurry(self) -> None:
         """Send no more; what was sent is transcribed."""
+        self._hurried = True
         if self._lead:
             self._lead.lane.retire()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from voxctl.realtime.models import TICK_S
 from voxctl.session.policy import Policy
 
 #: The part of a model's context that is used before another connection takes over.
@@ -21,9 +20,9 @@ class Rotation:
         self._context_s: float | None = None
         self._not_before_s = 0.0
 
-    def learn(self, n_deltas: int) -> None:
-        """A model's context ended after so many deltas."""
-        self._context_s = n_deltas * TICK_S
+    def learn(self, audio_s: float) -> None:
+        """A model's context ended after so much audio."""
+        self._context_s = audio_s
 
     def put_off(self, now_s: float) -> None:
         """It could not be done now."""

@@ -10,6 +10,8 @@ from voxctl.session.feed import Feed
 
 #: Empty deltas in a row, 16 s, that are too many over speech.
 BLANK_DELTAS = 200
+#: Empty deltas in a row, 2 s, after which one may be the beginning of such a rut.
+FEW_BLANK_DELTAS = 25
 #: The part of such a stretch that must be speech.
 _SPEECH_SHARE = 0.25
 #: Behind by so much, for so long, in seconds, is worth a word.
@@ -73,11 +75,18 @@ class Blank:
         if n_blank < self._next:  # it was looked at not long ago
             return None
         self._next = n_blank + BLANK_DELTAS
-        start, end = (max(feed.first, round(at_s * SAMPLE_RATE_HZ)) for at_s in (acked_s - n_blank * TICK_S, acked_s))
-        if end <= start or speech_s(feed.stretch(start, end)) < _SPEECH_SHARE * (end - start) / SAMPLE_RATE_HZ:
+        if (start := spoken_over(feed, acked_s, n_blank)) is None:
             return None
         if self._tried:
             self._told = True
             return Notice("the sound seems to be speech, and the server hears no words in it")
         self._tried = True
         return start
+
+
+def spoken_over(feed: Feed, acked_s: float, n_blank: int) -> int | None:
+    """Return where the empty deltas in a row up to ``acked_s`` began, if it was speech that they were given for."""
+    start, end = (max(feed.first, round(at_s * SAMPLE_RATE_HZ)) for at_s in (acked_s - n_blank * TICK_S, acked_s))
+    if end <= start or speech_s(feed.stretch(start, end)) < _SPEECH_SHARE * (end - start) / SAMPLE_RATE_HZ:
+        return None
+    return start

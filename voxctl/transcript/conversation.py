@@ -113,9 +113,10 @@ class Turns:
             case Tail(text):
                 lane.tail_since_s = lane.tail_since_s if lane.tail and text else lane.acked_s
                 lane.tail = text
-            case Progress(acked_s, sent_s):
+            case Progress(acked_s, sent_s, source_s):
                 lane.acked_s, lane.sent_s = acked_s, sent_s
-                shown.append(Progress(min(x.acked_s for x in self._lanes), min(x.sent_s for x in self._lanes)))
+                heard_s, given_s = min(x.acked_s for x in self._lanes), min(x.sent_s for x in self._lanes)
+                shown.append(Progress(heard_s, given_s, max(given_s, source_s)))
             case Opened():
                 shown, self._opened = [] if self._opened else [event], True
             case Notice(text):
