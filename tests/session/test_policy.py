@@ -14,7 +14,8 @@ from voxctl.errors import (
     ServerFull,
     StreamError,
 )
-from voxctl.session.policy import GiveUp, Retry, SilenceTimer, Verdict, backoff, verdict
+from voxctl.session.faults import SilenceTimer
+from voxctl.session.policy import GiveUp, Retry, Verdict, backoff, verdict
 
 
 @pytest.mark.parametrize(

@@ -144,21 +144,3 @@ def backoff(uniform: Callable[[float, float], float], *, first_s: float = 0.5, m
     while True:
         yield uniform(0.0, ceiling_s)
         ceiling_s = min(2 * ceiling_s, most_s)
-
-
-class SilenceTimer:
-    """Measures how long a server has owed a delta. Call ``update`` regularly; it returns the seconds owed so far.
-
-    The time runs only while something is owed: a live source that pauses makes no server look stuck.
-    """
-
-    def __init__(self, now_s: float) -> None:
-        self._since_s = now_s
-        self._n_deltas = -1
-
-    def update(self, now_s: float, n_deltas: int, owing: bool) -> float:
-        """Take the time, the deltas so far and whether the server owes one now."""
-        if not owing or n_deltas != self._n_deltas:
-            self._since_s = now_s
-            self._n_deltas = n_deltas
-        return now_s - self._since_s
