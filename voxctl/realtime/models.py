@@ -30,7 +30,8 @@ class ModelFacts:
     ``marks_groups``: an empty token opens each group of sub-words, so words in one unbroken run of tokens share the
     time of its first. ``guessed``: the served name told nothing.
     ``segment_s``: without a clock, the audio the model takes before it gives text. ``rotate_s``: audio after which a
-    connection's cost has grown enough to begin another, ``None`` where it does not grow.
+    connection's cost has grown enough to begin another, ``None`` where it does not grow; connections of a model without
+    a clock are not rotated, as nothing says where to join them.
     """
 
     family: str
@@ -65,9 +66,7 @@ class ModelFacts:
 
 
 EMBEDDED = ModelFacts("pocketsphinx", r"pocketsphinx", True, delay_s=2.4, max_delay_s=2.4, low_accuracy=True)
-QWEN3_ASR = ModelFacts(
-    "qwen3-asr", r"qwen3?[-_ ]?asr", False, delay_s=0.0, max_delay_s=0.0, segment_s=5.0, rotate_s=600.0
-)
+QWEN3_ASR = ModelFacts("qwen3-asr", r"qwen3?[-_ ]?asr", False, delay_s=0.0, max_delay_s=0.0, segment_s=5.0)
 VOXTRAL = ModelFacts(
     "voxtral-realtime", r"voxtral", True, delay_s=0.48, max_delay_s=2.4, rotate_s=180.0, marks_groups=True
 )
