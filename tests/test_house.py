@@ -26,10 +26,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "transcript": {"errors", "events", "_version"},
     "session": {"audio.pcm", "audio.speech", "realtime", "transport.base", "events", "errors"},
     "serving": {"audio.pcm", "realtime", "errors"},
-    "connect": {"transport", "serving"},
+    "aws": {"errors", "config"},
+    "connect": {"transport", "serving", "aws"},
     "ui": {"errors", "events", "transcript"},
     "cli": {
         "audio",
+        "aws",
         "config",
         "connect",
         "errors",
@@ -48,7 +50,18 @@ MAY_IMPORT: dict[str, set[str]] = {
 
 #: foreign package → the only places that may import it.
 ONLY_IN: dict[str, tuple[str, ...]] = {
-    "websockets": ("transport/websocket.py", "transport/faults.py"),
+    "websockets": ("transport/websocket.py", "transport/faults.py", "serving/standin/"),
+    "aws_sdk_sagemaker_runtime_http2": ("transport/sagemaker.py",),
+    "awscrt": ("transport/sagemaker.py",),
+    "smithy_core": ("transport/sagemaker.py",),
+    "smithy_http": ("transport/sagemaker.py",),
+    "smithy_aws_core": ("transport/sagemaker.py",),
+    "smithy_aws_event_stream": ("transport/sagemaker.py",),
+    "boto3": ("aws/client.py",),
+    "botocore": ("aws/", "serving/standin/"),
+    "h2": ("serving/standin/",),
+    "hyperframe": ("serving/standin/",),
+    "cryptography": ("serving/standin/",),
     "soundfile": ("audio/",),
     "soxr": ("audio/",),
     "numpy": ("audio/",),
@@ -61,7 +74,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
 }
 
 #: Heavy packages that `voxctl --help` must not load.
-HEAVY = ("av", "numpy", "soundfile", "soxr", "websockets", "boto3", "uvicorn", "starlette", "pocketsphinx", "rich.live")
+HEAVY = ("av", "numpy", "soundfile", "soxr", "websockets", "boto3", "botocore", "awscrt", "uvicorn", "starlette", "pocketsphinx", "rich.live")
 
 MODULE_LINES = 250
 FUNCTION_LINES = 40
