@@ -28,12 +28,25 @@ MAY_IMPORT: dict[str, set[str]] = {
     "serving": {"audio.pcm", "realtime", "errors"},
     "aws": {"errors", "config"},
     "connect": {"transport", "serving", "aws"},
+    "doctor": {
+        "audio",
+        "aws",
+        "connect",
+        "errors",
+        "events",
+        "realtime",
+        "serving",
+        "session",
+        "transport",
+        "_version",
+    },
     "ui": {"errors", "events", "transcript"},
     "cli": {
         "audio",
         "aws",
         "config",
         "connect",
+        "doctor",
         "errors",
         "events",
         "realtime",
@@ -74,7 +87,20 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
 }
 
 #: Heavy packages that `voxctl --help` must not load.
-HEAVY = ("av", "numpy", "soundfile", "soxr", "websockets", "boto3", "botocore", "awscrt", "uvicorn", "starlette", "pocketsphinx", "rich.live")
+HEAVY = (
+    "av",
+    "numpy",
+    "soundfile",
+    "soxr",
+    "websockets",
+    "boto3",
+    "botocore",
+    "awscrt",
+    "uvicorn",
+    "starlette",
+    "pocketsphinx",
+    "rich.live",
+)
 
 MODULE_LINES = 250
 FUNCTION_LINES = 40
@@ -206,7 +232,15 @@ def loaded_by(*arguments: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "arguments", [("--help",), ("--version",), ("transcribe", "--help"), ("serve", "--help"), ("config", "--help")]
+    "arguments",
+    [
+        ("--help",),
+        ("--version",),
+        ("transcribe", "--help"),
+        ("serve", "--help"),
+        ("doctor", "--help"),
+        ("config", "--help"),
+    ],
 )
 def test_help_loads_nothing_heavy(arguments: tuple[str, ...]) -> None:
     loaded = loaded_by(*arguments)

@@ -5,7 +5,7 @@
     ├── AudioError              3    the sound cannot be read: missing, a folder, empty, not audio
     ├── StreamError             4    a stream, a server or a model failed, on any transport
     │   ├── ConnectFailed            no connection: refused, unknown host, TLS, no answer in time
-    │   ├── HandshakeRefused         an HTTP answer instead of a WebSocket (``status``)
+    │   ├── HandshakeRefused         an HTTP answer instead of a stream (``status``)
     │   ├── ConnectionLost           an open connection ended when it should not have (``code``)
     │   ├── Stalled                  connected, but nothing comes back
     │   ├── ContextFull              the model's context ended before the audio did
@@ -63,27 +63,52 @@ class StreamError(VoxError):
 
 
 class ConnectFailed(StreamError):
-    """No connection was made. ``timed_out`` is true when nobody answered at all."""
+    """No connection was made. ``timed_out`` is true when nobody answered at all.
 
-    def __init__(self, message: str, *, hint: str | None = None, timed_out: bool = False) -> None:
+    ``passing``: somebody did, and broke off; the next attempt may meet another server.
+    """
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, timed_out: bool = False, passing: bool = False
+    ) -> None:
         super().__init__(message, hint=hint)
         self.timed_out = timed_out
+        self.passing = passing
 
 
 class HandshakeRefused(StreamError):
-    """The server answered the WebSocket handshake with a plain HTTP ``status``."""
+    """The server answered with a plain HTTP ``status`` instead of a stream.
 
-    def __init__(self, message: str, *, status: int, hint: str | None = None) -> None:
+    From AWS it has ``code``, the error's machine-readable name, and ``request_id``.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        hint: str | None = None,
+        code: str | None = None,
+        request_id: str | None = None,
+    ) -> None:
         super().__init__(message, hint=hint)
         self.status = status
+        self.code = code
+        self.request_id = request_id
 
 
 class ConnectionLost(StreamError):
-    """An open connection ended. ``code`` is the close code, ``None`` when it broke without a goodbye."""
+    """An open connection ended. ``code`` is the close code, ``None`` when it broke without a goodbye.
 
-    def __init__(self, message: str, *, code: int | None = None, hint: str | None = None) -> None:
+    ``reason`` is the machine-readable name that AWS gave to the end, if it gave one, such as ``StreamBroken``.
+    """
+
+    def __init__(
+        self, message: str, *, code: int | None = None, hint: str | None = None, reason: str | None = None
+    ) -> None:
         super().__init__(message, hint=hint)
         self.code = code
+        self.reason = reason
 
 
 class Stalled(StreamError):
@@ -139,9 +164,26 @@ class ServerFull(ServerError):
 
 
 class AwsError(VoxError):
-    """AWS refused: credentials, permission, endpoint state or the control plane."""
+    """AWS refused: credentials, permission, endpoint state or the control plane.
+
+    ``status``, ``code`` and ``request_id`` are those of its answer, ``None`` where there was none.
+    """
 
     exit_code = 5
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        status: int | None = None,
+        code: str | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+        self.code = code
+        self.request_id = request_id
 
 
 class Incomplete(VoxError):

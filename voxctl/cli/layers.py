@@ -18,6 +18,10 @@ from voxctl.errors import UsageError
 _CONTRADICTIONS: tuple[tuple[str, Callable[[Any], bool], str, Callable[[Any], bool]], ...] = (
     ("realtime", bool, "speed", lambda speed: speed is not None),
     ("timestamps", bool, "format", lambda format_: format_ != "txt"),
+    ("url", bool, "endpoint", bool),
+    ("url", bool, "region", bool),
+    ("url", bool, "aws_profile", bool),
+    ("url", bool, "endpoint_url", bool),
 )
 #: Options that describe what another one asks for, and are no more than a note without it.
 _DETAILS: tuple[tuple[str, str, Callable[[Any], bool]], ...] = (

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
-import json
 import os
-import shlex
 import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,10 +15,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from voxctl.cli.interrupt import Interrupts, run_interruptible
-from voxctl.cli.options import HostOpt, JsonOpt, PortOpt, ServerKeyOpt
+from voxctl.cli.options import HostOpt, JsonOpt, ServerKeyOpt
 from voxctl.cli.settings import UseOpt
+from voxctl.cli.standin import SERVER_PORT, CutOpt, Desk, SageMakerOpt, ServedPortOpt, StandIn, UpstreamOpt
 from voxctl.errors import UsageError
-from voxctl.realtime.models import DEFAULT_MODEL, facts_for
+from voxctl.realtime.models import DEFAULT_MODEL
+from voxctl.serving.standin.loopback import is_loopback
 from voxctl.serving.vllm_command import START_TIMEOUT_S, VllmSettings
 from voxctl.ui.plain import PlainView
 from voxctl.ui.streams import product, weather
@@ -110,7 +109,7 @@ def serve(
     use: UseOpt = None,
     engine: EngineOpt = EngineName.POCKETSPHINX,
     host: HostOpt = "127.0.0.1",
-    port: PortOpt = 8000,
+    port: ServedPortOpt = None,
     max_streams: MaxStreamsOpt = None,
     model: ServedModelOpt = DEFAULT_MODEL,
     vllm: VllmOpt = None,
@@ -121,60 +120,71 @@ def serve(
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Listen beyond this machine without a key: anybody may use it.")
     ] = False,
+    sagemaker: SageMakerOpt = False,
+    upstream: UpstreamOpt = None,
+    cut_after: CutOpt = None,
     json_: JsonOpt = False,
 ) -> None:
     """Serve the vLLM Realtime protocol on this machine until Ctrl-C."""
     key = _checked_key(api_key, engine, host, insecure)
+    stand_in = StandIn.asked_for(sagemaker, host, port, upstream, cut_after, key)
+    # Behind a stand-in the recogniser has an address of its own.
+    host, port = ("127.0.0.1", 0) if stand_in else (host, SERVER_PORT if port is None else port)
     extra = tuple(arguments or ())
     if extra and engine is EngineName.POCKETSPHINX:
         raise UsageError(f"{extra[0]!r} is for vllm serve, which is not started", hint="add --engine vllm.")
-    desk = _Desk(PlainView(product(sys.stdout), weather(sys.stderr), live=False), json_)
+    desk = Desk(PlainView(product(sys.stdout), weather(sys.stderr), live=False), json_, stand_in)
 
-    async def run(interrupts: Interrupts) -> None:
-        chosen = await _chosen(vllm, desk.say) if engine is EngineName.AUTO else engine
+    settings = VllmSettings(model, max_streams, max_model_len, gpu_memory_utilization, extra)
+    serving = _Serving(engine, host, port, key, settings, vllm, start_timeout)
+    run_interruptible(lambda interrupts: serving.run(desk, interrupts), desk.say)
+
+
+@dataclass(frozen=True, slots=True)
+class _Serving:
+    """What is to be served and where, as the command line has it."""
+
+    engine: EngineName
+    host: str
+    port: int
+    key: str | None = field(repr=False)
+    settings: VllmSettings
+    vllm: Path | None
+    start_timeout_s: float
+
+    async def run(self, desk: Desk, interrupts: Interrupts) -> None:
+        """Serve until it is enough."""
+        if await desk.stood_alone(interrupts):
+            return
+        chosen = await _chosen(self.vllm, desk.say) if self.engine is EngineName.AUTO else self.engine
         if chosen is EngineName.POCKETSPHINX:
-            await _serve_pocketsphinx(desk, interrupts, host, port, max_streams, key)
+            await _serve_pocketsphinx(desk, interrupts, self.host, self.port, self.settings.max_streams, self.key)
             return
         from voxctl.serving.vllm import prepared
 
-        settings = VllmSettings(model, max_streams, max_model_len, gpu_memory_utilization, extra)
-        found = await prepared(settings, vllm, desk.say)
-        launch = replace(found, host=host, port=port, api_key=key, start_timeout_s=start_timeout)
+        found = await prepared(self.settings, self.vllm, desk.say)
+        launch = replace(found, host=self.host, port=self.port, api_key=self.key, start_timeout_s=self.start_timeout_s)
         await _serve_vllm(desk, interrupts, launch)
-
-    run_interruptible(run, desk.say)
-
-
-class _Desk:
-    """Where it is announced that a server can be used."""
-
-    def __init__(self, view: PlainView, as_json: bool) -> None:
-        self.say = view.say
-        self._view = view
-        self._as_json = as_json
-
-    def announce(self, url: str, model: str, max_streams: int) -> None:
-        if self._as_json:
-            self._view.document(json.dumps({"url": url, "model": model, "max_streams": max_streams}))
-        self.say(f"serving {model} to {max_streams} streams at {url}; Ctrl-C ends it")
-        named = "" if facts_for(model).low_accuracy or model == DEFAULT_MODEL else f" --model {shlex.quote(model)}"
-        self.say(f"  try: voxctl transcribe FILE --url {url}{named}")
 
 
 async def _serve_pocketsphinx(
-    desk: _Desk, interrupts: Interrupts, host: str, port: int, max_streams: int | None, key: str | None
+    desk: Desk, interrupts: Interrupts, host: str, port: int, max_streams: int | None, key: str | None
 ) -> None:
     from voxctl.serving.pocketsphinx import PocketSphinxEngine
     from voxctl.serving.server import DEFAULT_MAX_STREAMS, open_server
 
     recogniser = PocketSphinxEngine()
     streams = max_streams or DEFAULT_MAX_STREAMS
-    async with open_server(recogniser, host=host, port=port, max_streams=streams, api_key=key) as server:
-        desk.announce(server.url, recogniser.model, streams)
+    async with (
+        open_server(recogniser, host=host, port=port, max_streams=streams, api_key=key) as server,
+        desk.offering(server.url, recogniser.model, streams),
+    ):
         await _until_closed(server, interrupts)
+        # While the way to its streams is still open.
+        await server.stop()
 
 
-async def _serve_vllm(desk: _Desk, interrupts: Interrupts, launch: VllmLaunch) -> None:
+async def _serve_vllm(desk: Desk, interrupts: Interrupts, launch: VllmLaunch) -> None:
     from voxctl.serving.vllm import open_vllm
 
     answered = False
@@ -183,8 +193,8 @@ async def _serve_vllm(desk: _Desk, interrupts: Interrupts, launch: VllmLaunch) -
         nonlocal answered
         async with open_vllm(launch, desk.say) as server:
             answered = True
-            desk.announce(server.url, server.model, launch.plan.max_streams)
-            await server.wait_closed()
+            async with desk.offering(server.url, server.model, launch.plan.max_streams):
+                await server.wait_closed()
 
     working = asyncio.ensure_future(work())
     with interrupts.ending(working.cancel, "ending vLLM"):
@@ -220,18 +230,9 @@ def _checked_key(api_key: str | None, engine: EngineName, host: str, insecure: b
 
     # A key that vLLM would take from its own variable is as good as one of ours.
     key = checked_key(api_key or (None if engine is EngineName.POCKETSPHINX else os.environ.get("VLLM_API_KEY")))
-    if not key and not insecure and not _loopback(host):
+    if not key and not insecure and not is_loopback(host):
         raise UsageError(
             f"listening on {host or 'every address'} without a key lets anybody transcribe on this machine",
             hint="set VOXCTL_API_KEY or --api-key, or say --insecure if that is what you want.",
         )
     return key
-
-
-def _loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from voxctl.cli import aws_options as aws
 from voxctl.cli import options as o
 from voxctl.cli.inputs import Hearing, parse_channel
 from voxctl.cli.interrupt import Interrupts, run_interruptible
@@ -17,7 +18,8 @@ from voxctl.cli.job import Job, Run
 from voxctl.cli.parsing import judged_by, parse_policy, parse_raw, parse_speed
 from voxctl.cli.places import STANDARD
 from voxctl.cli.settings import UseOpt
-from voxctl.cli.targets import Target, open_target
+from voxctl.cli.targets import Choice, Target, open_target
+from voxctl.connect import REALTIME_INVOCATION
 from voxctl.errors import Interrupted, UsageError
 from voxctl.transcript.export import Format
 from voxctl.ui.streams import product, weather
@@ -51,6 +53,9 @@ def transcribe(
     files: o.FilesArg,
     use: UseOpt = None,
     url: o.UrlOpt = None,
+    endpoint: aws.EndpointOpt = None,
+    region: aws.RegionOpt = None,
+    profile: aws.AwsProfileOpt = None,
     model: o.ModelOpt = None,
     speed: o.SpeedOpt = None,
     realtime: o.RealtimeOpt = False,
@@ -69,6 +74,9 @@ def transcribe(
     channels: o.ChannelsOpt = None,
     api_key: o.ApiKeyOpt = None,
     ca_bundle: o.CaBundleOpt = None,
+    endpoint_url: aws.EndpointUrlOpt = None,
+    variant: aws.VariantOpt = None,
+    invocation_path: aws.InvocationPathOpt = REALTIME_INVOCATION,
 ) -> None:
     """Transcribe audio files: words appear on stdout as they are committed, everything else on stderr."""
     if files.count(STANDARD) > 1:
@@ -80,7 +88,8 @@ def transcribe(
     hearing = Hearing(chunk_ms, sound, *parse_channel(channel or None, speakers or None))
     policy = parse_policy(no_resume, rotate_every)
     job = Job(files, hearing, model or None, pace, policy, format_, timestamps, output, events)
-    _carry_out(job, lambda: open_target(url, api_key, ca_bundle))
+    server = Choice(url, api_key, ca_bundle, endpoint, region, profile, endpoint_url, variant, invocation_path)
+    _carry_out(job, lambda: open_target(server))
 
 
 def _carry_out(job: Job, open_: Callable[[], AbstractAsyncContextManager[Target]]) -> None:

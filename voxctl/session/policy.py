@@ -68,6 +68,24 @@ Verdict = Retry | GiveUp
 
 #: Too many requests, and what load balancers, SageMaker and starting servers say for "not now".
 _PASSING_STATUSES = frozenset({424, 429, 502, 503, 504})
+#: AWS's names for the same, whatever the status: it throttles with 400 too.
+_PASSING_NAMES = frozenset(
+    {
+        "InternalFailure",
+        "InternalServerError",
+        "InternalServerException",
+        "ModelError",
+        "ServiceUnavailable",
+        "ServiceUnavailableError",
+        "ServiceUnavailableException",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
+#: The ends of a stream that SageMaker announces and that another stream need not meet: it failed itself, the time a
+#: stream may last is over, the container broke off and may be one of several.
+_PASSING_ENDS = frozenset({"InternalStreamFailure", "ModelInvocationTimeExceeded", "StreamBroken", *_PASSING_NAMES})
 #: Close codes "service restart" and "try again later".
 _PASSING_CODES = frozenset({1012, 1013})
 #: Close codes that say that it is us the server will not have: policy violation, message too big.
@@ -80,9 +98,11 @@ def verdict(error: StreamError, *, resuming: bool = False) -> Verdict:
     A server that did its work once is given the benefit of the doubt: what it says now may be the sign of a restart.
     """
     match error:
-        case ServerFull() | ConnectFailed(timed_out=True) | Stalled():
+        case ServerFull() | ConnectFailed(timed_out=True) | ConnectFailed(passing=True) | Stalled():
             return Retry()
-        case HandshakeRefused(status=status) if status in _PASSING_STATUSES:
+        case HandshakeRefused(status=status, code=name) if status in _PASSING_STATUSES or name in _PASSING_NAMES:
+            return Retry()
+        case ConnectionLost(reason=name) if name in _PASSING_ENDS:
             return Retry()
         case ConnectionLost(code=code) if code in _PASSING_CODES:
             return Retry()

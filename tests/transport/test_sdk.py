@@ -1,0 +1,146 @@
+"""What we rely on in the AWS SDK: a new version that changes it must be noticed here, by its number."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Iterator
+from importlib.metadata import version
+from io import BytesIO
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from aws_sdk_sagemaker_runtime_http2 import models
+from awscrt import http as crt
+from smithy_aws_core.aio.protocols import RestJsonClientProtocol
+from smithy_aws_event_stream._private.deserializers import EventDeserializer
+from smithy_aws_event_stream._private.serializers import EventSerializer
+from smithy_aws_event_stream.events import Event, EventMessage
+from smithy_aws_event_stream.exceptions import EventError
+from smithy_core.aio.interfaces import ProtocolSettings
+
+from voxctl.transport import sagemaker_faults
+from voxctl.transport.sagemaker_events import PARTIAL, TEXT_HEADERS, UTF8
+
+SDK = "aws-sdk-sagemaker-runtime-http2"
+INSTALLED = ", ".join(f"{name} {version(name)}" for name in (SDK, "awscrt", "smithy-core", "aws-sdk-signers"))
+#: The packages whose exceptions could reach us, less the parts for other services and for tests.
+PACKAGES = (
+    "aws_sdk_sagemaker_runtime_http2",
+    "aws_sdk_signers",
+    "awscrt",
+    "smithy_aws_core",
+    "smithy_aws_event_stream",
+    "smithy_core",
+    "smithy_http",
+    "smithy_json",
+)
+ELSEWHERE = ("awscrt.mqtt", "awscrt.mqtt5", "awscrt.s3", "smithy_http.testing")
+
+#: What is used of the SDK's C library beyond its imports: a class, and the attributes or parameters of it.
+ATTRIBUTES = {
+    crt.Http2ClientConnection: ("new", "request", "close"),
+    crt.Http2ClientStream: (
+        "activate",
+        "completion_future",
+        "remote_end_stream_future",
+        "update_window",
+        "write_data",
+    ),
+    crt.HttpProxyConnectionType: ("Tunneling",),
+    crt.HttpProxyAuthenticationType: ("Basic",),
+}
+PARAMETERS = {
+    crt.Http2ClientConnection.new: (
+        "bootstrap",
+        "host_name",
+        "initial_window_size",
+        "manual_window_management",
+        "port",
+        "proxy_options",
+        "socket_options",
+        "tls_connection_options",
+    ),
+    crt.Http2ClientConnection.request: ("request", "on_response", "on_body", "manual_write"),
+    crt.Http2ClientStream.write_data: ("data_stream", "end_stream"),
+}
+
+
+def modules() -> Iterator[ModuleType]:
+    for name in PACKAGES:
+        package = importlib.import_module(name)
+        yield package
+        for found in pkgutil.walk_packages(package.__path__, f"{name}."):
+            if not found.name.startswith(ELSEWHERE):
+                yield importlib.import_module(found.name)
+
+
+def exceptions() -> set[type[BaseException]]:
+    return {
+        kind
+        for module in modules()
+        for kind in vars(module).values()
+        if inspect.isclass(kind) and issubclass(kind, BaseException) and kind.__module__ == module.__name__
+    }
+
+
+def test_every_exception_of_the_sdk_has_its_place() -> None:
+    faults = sagemaker_faults
+    placed = faults.KNOWN | faults.GARBLED | faults.BROKEN | faults.UNMET
+    found = exceptions()
+    assert len(found) > 30, f"where are the exceptions of {INSTALLED}?"
+    strangers = sorted(kind.__name__ for kind in found if kind.__name__ not in placed)
+    assert not strangers, f"{INSTALLED}: say in transport/sagemaker_faults.py what {strangers} mean"
+    garbled = {kind.__name__ for kind in found if issubclass(kind, EventError)}
+    assert garbled == faults.GARBLED, f"{INSTALLED}: the errors of its event streams are others now"
+    modelled = {kind.__name__ for kind in found if issubclass(kind, models.ServiceError)} - {"ServiceError"}
+    assert modelled <= faults.KNOWN, f"{INSTALLED}: say what {modelled - faults.KNOWN} mean"
+
+
+def test_every_name_we_import_is_there() -> None:
+    tree = ast.parse(Path(sagemaker_faults.__file__).with_name("sagemaker.py").read_text("utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PACKAGES):
+            module = importlib.import_module(node.module or "")
+            for alias in node.names:
+                assert hasattr(module, alias.name), f"{INSTALLED}: {node.module} has no {alias.name} any more"
+                assert alias.name == "__version__" or alias.name[0] != "_", (
+                    f"{alias.name} is private; say here why it must be used"
+                )
+
+
+@pytest.mark.parametrize("owner", ATTRIBUTES, ids=lambda owner: owner.__name__)
+def test_every_attribute_we_use_is_there(owner: type) -> None:
+    for name in ATTRIBUTES[owner]:
+        assert hasattr(owner, name), f"{INSTALLED}: {owner.__name__} has no {name} any more"
+
+
+@pytest.mark.parametrize("function", PARAMETERS, ids=lambda function: function.__qualname__)
+def test_every_parameter_we_give_is_there(function: object) -> None:
+    found = inspect.signature(function).parameters  # type: ignore[arg-type]
+    missing = [name for name in PARAMETERS[function] if name not in found]
+    assert not missing, f"{INSTALLED}: {function} takes no {missing} any more"
+
+
+def test_our_events_are_those_the_sdk_itself_would_send() -> None:
+    codec = RestJsonClientProtocol(ProtocolSettings(namespace="", service_target="")).payload_codec
+    theirs = EventSerializer(payload_codec=codec)  # type: ignore[abstract]  # it is what the SDK makes too
+    part = models.RequestPayloadPart(bytes_=b"text", data_type="UTF8", completion_state="COMPLETE")
+    models.RequestStreamEventPayloadPart(part).serialize(theirs)
+    ours = EventMessage(headers=TEXT_HEADERS, payload=b"text")
+    assert theirs.get_result() == ours, f"{INSTALLED} sends other headers with an event"
+
+
+def test_the_events_we_read_mean_the_same_to_the_sdk() -> None:
+    codec = RestJsonClientProtocol(ProtocolSettings(namespace="", service_target="")).payload_codec
+    headers = {":message-type": "event", ":event-type": "PayloadPart", "DataType": UTF8, "CompletionState": PARTIAL}
+    sent = EventMessage(headers=headers, payload=b"half").encode()
+
+    event = Event.decode(BytesIO(sent))
+    assert event
+    read = models._ResponseStreamEventDeserializer().deserialize(EventDeserializer(event=event, payload_codec=codec))
+    assert isinstance(read, models.ResponseStreamEventPayloadPart)
+    assert (read.value.data_type, read.value.completion_state, read.value.bytes_) == (UTF8, PARTIAL, b"half")
