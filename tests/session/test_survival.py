@@ -9,10 +9,12 @@ import pytest
 from tests.fakes.oracle import OracleServer
 from tests.fakes.schedule import SURVIVABLE, Fault, Strike, schedule
 from tests.fakes.tones import script
-from tests.session.survival import Outcome, over_a_socket, struck, survived
+from tests.fakes.virtual import run_virtual
+from tests.session.survival import Outcome, listened, over_a_socket, struck, survived
 from voxctl.errors import ConnectFailed, ConnectionLost, ContextFull, StreamError
 from voxctl.events import Done, Gap, Notice, Progress, Reconnecting, Resumed, Rotated, Seam
 from voxctl.session.policy import Policy
+from voxctl.transport.base import Transport
 
 _BATCH = 25
 
@@ -76,8 +78,26 @@ def test_rotation_costs_no_word(pace: float | None, pauseless_s: float) -> None:
     assert last == "done" and set(old) <= {"done", "left"} and old.count("done") >= 8, "each is ended by its done"
 
 
+def test_a_bug_beside_the_session_is_raised() -> None:
+    server, spoken = OracleServer(tick_cost_s=0.01), script(7, 60)
+
+    async def work() -> None:
+        async with server.listening() as connect:
+
+            async def broken() -> Transport:
+                if server.lines:
+                    raise ZeroDivisionError("a bug of a transport")
+                return await connect()
+
+            await listened(broken, spoken, policy=Policy(rotate_s=10.0), pace=None)
+
+    with pytest.raises(ZeroDivisionError):
+        run_virtual(work, limit_s=300)
+    assert len(server.lines) == 1
+
+
 def test_a_context_that_ends_is_learnt_and_not_met_again() -> None:
-    outcome = survived(lambda: OracleServer(split=True, max_deltas=217), script(2, 120))
+    outcome = survived(lambda: OracleServer(split=True, max_deltas=217, tick_cost_s=0.001), script(2, 120))
     assert outcome.perfect, str(outcome)
     assert outcome.count(Resumed) <= 4 and outcome.count(Rotated) >= 4
     assert not outcome.count(Reconnecting), "nobody has to be told"
