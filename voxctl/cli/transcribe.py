@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from voxctl.cli import options as o
-from voxctl.cli.inputs import Hearing, parse_channel
+from voxctl.cli.inputs import EVERY_CHANNEL, Hearing, parse_channel
 from voxctl.cli.interrupt import Interrupts, run_interruptible
 from voxctl.cli.job import Job, Run
 from voxctl.cli.parsing import judged_by, parse_policy, parse_raw, parse_speed
@@ -31,8 +31,9 @@ ChannelOpt = Annotated[
         envvar="VOXCTL_CHANNEL",
         show_envvar=False,
         callback=judged_by(lambda channel: parse_channel(channel or None, None)),
-        help="Take this channel only, 1 being the left; all makes a transcript of each, labelled; without it they are "
-        "mixed.",
+        autocompletion=lambda incomplete: [c for c in ("1", "2", EVERY_CHANNEL) if c.startswith(incomplete)],
+        help="Take this channel only, 1 being the left; all makes a transcript of each, labelled, over a stream of the "
+        "server for each; without it they are mixed.",
     ),
 ]
 SpeakersOpt = Annotated[
@@ -55,7 +56,7 @@ def transcribe(
     speed: o.SpeedOpt = None,
     realtime: o.RealtimeOpt = False,
     chunk_ms: o.ChunkOpt = 80,
-    format_: o.FormatOpt = Format.TXT,
+    format_: o.FormatOpt = None,
     timestamps: o.TimestampsOpt = False,
     output: o.OutputOpt = None,
     events: o.EventsOpt = None,
@@ -73,13 +74,17 @@ def transcribe(
     """Transcribe audio files: words appear on stdout as they are committed, everything else on stderr."""
     if files.count(STANDARD) > 1:
         raise UsageError("standard input can be read once", hint="name - a single time.")
-    if timestamps and format_ is not Format.TXT:
-        raise UsageError("--timestamps is for --format txt", hint="the other formats have times of their own.")
+    form = format_ or Format.TXT
+    if timestamps and form is not Format.TXT:
+        raise UsageError(
+            f"--timestamps is for --format txt, and this is {form}",
+            hint=f"leave --timestamps out: {form} has times of its own.",
+        )
     sound = parse_raw(raw, encoding, rate, channels)
     pace = parse_speed(speed, realtime)
     hearing = Hearing(chunk_ms, sound, *parse_channel(channel or None, speakers or None))
     policy = parse_policy(no_resume, rotate_every)
-    job = Job(files, hearing, model or None, pace, policy, format_, timestamps, output, events)
+    job = Job(files, hearing, model or None, pace, policy, form, timestamps, output, events)
     _carry_out(job, lambda: open_target(url, api_key, ca_bundle))
 
 

@@ -247,3 +247,4 @@ class Relay:
         speech_s = self._watch.wordless_speech_s(self._feed, lane.acked_s, self.ledger.joiner.n_words)
         if speech_s >= WORDLESS_SPEECH_S:
             self.ledger.lose(0.0, lane.sent_s, "somebody speaks, and the server heard no word")
+        self._watch.tell_the_worst(self._emit)
