@@ -73,9 +73,9 @@ async def test_a_signal_ends_the_utterance_and_saves_it(tmp_path: Path, number: 
     output = tmp_path / "talk.json"
     arguments: list[str | Path] = ["--realtime", "--format", "json", "--output", output]
     async with LawfulServer().on_a_port() as url, started("transcribe", CLIP, "--url", url, *arguments) as program:
-        code, took_s, err = await stopped(program, output, number, 10)
+        code, took_s, err = await stopped(program, output, number, 20)
     document = kept(output)
-    assert code == 130 and took_s < 5 and "finishing with what was heard" in err
+    assert code == 130 and took_s < 10 and "finishing with what was heard" in err
     assert not document["complete"] and len(document["words"]) >= 4 and 1 < document["audio_s"] < 9
 
 
@@ -86,8 +86,8 @@ async def test_a_server_that_hangs_at_the_end_is_not_waited_for(tmp_path: Path) 
         LawfulServer(silent_after=14).on_a_port() as url,
         started("transcribe", CLIP, "--url", url, *arguments) as program,
     ):
-        code, took_s, _ = await stopped(program, output, signal.SIGTERM, 15)
-    assert code in (4, 130) and took_s < 8
+        code, took_s, _ = await stopped(program, output, signal.SIGTERM, 20)
+    assert code in (4, 130) and took_s < 13
     assert [word["text"] for word in kept(output)["words"]][:4] == ["w0", "w3", "w6", "w9"]
 
 
@@ -101,7 +101,7 @@ async def test_the_drain_is_bounded_though_every_new_connection_is_mute(tmp_path
             "transcribe", CLIP, "--url", url, "--model", "voxtral", "--realtime", "--format", "json", "-o", output
         ) as program,
     ):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(40):
             while not journal_of(output).exists():  # noqa: ASYNC110 - another process writes it
                 await asyncio.sleep(0.02)
         await asyncio.sleep(2.5)
@@ -189,7 +189,7 @@ async def test_a_terminal_that_is_closed_costs_no_word(tmp_path: Path, nohup: bo
         try:
             await journal_holds(output, "w9")
             os.close(terminal.child_fd)  # the window is closed: nobody reads, and everybody in it gets a SIGHUP
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(40):
                 while not output.exists():  # noqa: ASYNC110 - another process writes it
                     await asyncio.sleep(0.05)
                 while journal_of(output).exists():  # noqa: ASYNC110 - another process removes it

@@ -170,7 +170,7 @@ class Run:
         from voxctl.cli.journal import Heading, open_journal
 
         heading = Heading(sound.name, target.label, self._job.format, self._job.timestamps, sound.speakers)
-        with open_journal(path, heading) as journal:
+        with open_journal(path, heading, self._view.say) as journal:
             yield journal
 
     async def _listen(self, sound: Input, reading: Reading, target: Target, interrupts: Interrupts) -> None:
