@@ -5,3 +5,4 @@ set -eu
 cd "$(dirname "$0")/.."
 
 sh tests/vllm/install.sh
+sh tests/session/install.sh

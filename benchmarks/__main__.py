@@ -1,11 +1,11 @@
-"""``python -m benchmarks [NAME …]``: the whole table, or the parts that are named. It takes about 20 minutes."""
+"""``python -m benchmarks [NAME …]``: the whole table, or the parts that are named. It takes about 40 minutes."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
 
-from benchmarks import cpu, memory, pacing, start, streams
+from benchmarks import cpu, hours, memory, pacing, resume, rotation, sagemaker, start, streams
 from benchmarks.measure import Figure, show
 
 PARTS: dict[str, Callable[[], list[Figure]]] = {
@@ -14,6 +14,10 @@ PARTS: dict[str, Callable[[], list[Figure]]] = {
     "cpu": lambda: [*cpu.live_stream(), *cpu.fast_stream()],
     "streams": streams.against_bare,
     "pacing": lambda: [pacing.drift()],
+    "resume": resume.after_a_cut,
+    "hours": hours.flat,
+    "rotation": rotation.pays,
+    "sagemaker": sagemaker.all_of_it,
 }
 
 

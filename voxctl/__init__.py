@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from voxctl.audio.decode import open_audio as open_audio
     from voxctl.audio.pace import paced as paced
     from voxctl.connect import embedded as embedded
+    from voxctl.connect import sagemaker as sagemaker
     from voxctl.connect import websocket as websocket
     from voxctl.session.session import open_session as open_session
     from voxctl.transcript.export import Format as Format
@@ -30,6 +31,7 @@ _LAZY = {
     "open_audio": "voxctl.audio.decode",
     "open_session": "voxctl.session.session",
     "paced": "voxctl.audio.pace",
+    "sagemaker": "voxctl.connect",
     "websocket": "voxctl.connect",
 }
 
@@ -43,6 +45,7 @@ __all__ = [
     "open_audio",
     "open_session",
     "paced",
+    "sagemaker",
     "websocket",
 ]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import os
 import stat
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,9 +19,16 @@ PROJECT_FILE = "voxctl.toml"
 PROFILES = "profiles"
 #: The setting that no shared file may hold and nobody else may read.
 SECRET = "api_key"
-#: Settings that name a program to run: no shared file may, or a cloned repository could run what it likes.
-_PROGRAMS = ("vllm",)
+#: What no shared file may hold, and why. A program: a cloned repository could run what it likes.
+_NOT_SHARED = {
+    SECRET: "a secret, and this file is for everybody in the project; if it was shared, have the key changed",
+    "vllm": "a program to run, which is not for a project to choose",
+}
+#: Options that are no settings, as they concern one command line.
+_TYPED = ("output", "events", "insecure", "json", "use", "realtime")
 _MOST_BYTES = 1_000_000
+
+type _Keys = Mapping[str, Collection[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +55,10 @@ class ConfigFile:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One setting in a file. ``place`` is its name there, tables included; ``None``: for any command, no profile."""
+    """One setting in a file. ``place`` is its name there, tables included; ``None``: for any command, no profile.
+
+    ``fault`` is what is wrong with its value, for whoever wants to see them all.
+    """
 
     file: ConfigFile
     place: str
@@ -56,6 +66,7 @@ class Entry:
     value: object
     command: str | None = None
     profile: str | None = None
+    fault: UsageError | None = None
 
     @property
     def rank(self) -> tuple[bool, bool, bool]:
@@ -166,18 +177,10 @@ def entries_of(file: ConfigFile, keys: Mapping[str, Collection[str]]) -> list[En
     Raises ``UsageError`` for what is no setting, is given twice, or is a key in the wrong place.
     """
     found = []
-    for entry in _flat(file, file.table, keys, (), None):
-        if entry.key == SECRET and file.shared:
-            raise UsageError(
-                f"{file.name}: {entry.place} is a secret, and this file is for everybody in the project",
-                hint="set VOXCTL_API_KEY, or put it in your own file (`voxctl config` names it); if this one was "
-                "shared, have the key changed.",
-            )
-        if entry.key in _PROGRAMS and file.shared:
-            raise UsageError(
-                f"{file.name}: {entry.place} is a program to run, which is not for a project to choose",
-                hint="say it with an option or a variable, or put it in your own file (`voxctl config` names it).",
-            )
+    for entry in _flat(file, file.table, keys):
+        if file.shared and (why := _NOT_SHARED.get(entry.key)):
+            hint = f"set VOXCTL_{entry.key.upper()}, or put it in your own file (`voxctl config` names it)."
+            raise UsageError(f"{file.name}: {entry.place} is {why}", hint=hint)
         if entry.key == SECRET and not file.private:
             raise UsageError(
                 f"{file.name}: {entry.place} is a secret, and others can read this file", hint=f"chmod 600 {file.path}"
@@ -186,26 +189,22 @@ def entries_of(file: ConfigFile, keys: Mapping[str, Collection[str]]) -> list[En
     return found
 
 
-def _flat(
-    file: ConfigFile,
-    table: Mapping[str, object],
-    keys: Mapping[str, Collection[str]],
-    above: tuple[str, ...],
-    profile: str | None,
-    command: str | None = None,
-) -> Iterator[Entry]:
+def _flat(file: ConfigFile, table: Mapping[str, object], keys: _Keys, above: tuple[str, ...] = ()) -> Iterator[Entry]:
+    """Yield what stands in a table and those in it; ``above`` is empty, (COMMAND,), (PROFILES, NAME) or all three."""
+    profile = above[1] if len(above) > 1 else None
+    command = above[-1] if len(above) % 2 else None
     known = set(keys[command]) if command else set().union(*keys.values())
     seen: set[str] = set()
     for written, value in table.items():
         key, place = written.replace("-", "_"), ".".join((*above, written))
         if command is None and written in keys:
-            yield from _flat(file, _table(file, place, value), keys, (*above, written), profile, written)
+            yield from _flat(file, _table(file, place, value), keys, (*above, written))
         elif written == PROFILES and not above:
             for name, inner in _table(file, place, value).items():
-                below = _table(file, f"{place}.{name}", inner)
-                yield from _flat(file, below, keys, (PROFILES, name), name)
+                yield from _flat(file, _table(file, f"{place}.{name}", inner), keys, (PROFILES, name))
         elif key not in known:
-            raise _unknown(file, place, key, known if command else known | set(keys), command)
+            tables = set() if command else set(keys) if above else {*keys, PROFILES}
+            raise _unknown(file, place, key, known, tables)
         elif key in seen:
             raise UsageError(f"{file.name}: {place} is given twice", hint="once with _ or once with -, not both.")
         else:
@@ -219,13 +218,14 @@ def _table(file: ConfigFile, place: str, value: object) -> Mapping[str, object]:
     return value
 
 
-def _unknown(file: ConfigFile, place: str, key: str, known: Iterable[str], command: str | None) -> UsageError:
-    nearest = difflib.get_close_matches(key, sorted(known), n=1)
-    of = f" of voxctl {command}" if command else ""
-    return UsageError(
-        f"{file.name}: {place} is no setting{of}",
-        hint=f"did you mean {nearest[0]}?" if nearest else "`voxctl config` lists them all.",
-    )
+def _unknown(file: ConfigFile, place: str, key: str, names: Set[str], tables: Set[str]) -> UsageError:
+    nearest = next(iter(difflib.get_close_matches(key, sorted(names | tables), n=1)), None)
+    hint = f"did you mean {nearest}?" if nearest else "`voxctl config` lists them all."
+    if key in _TYPED:
+        hint = f"--{key} is for one command line: type it." + (" speed = 1 does the same." * (key == "realtime"))
+    elif nearest in tables:
+        hint = f"did you mean a table [{nearest}{'.NAME' * (nearest == PROFILES)}]?"
+    return UsageError(f"{file.name}: {place} is no setting", hint=hint)
 
 
 def profiles_of(files: Sequence[ConfigFile]) -> list[str]:

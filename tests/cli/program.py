@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import pytest
+
+from voxctl.cli.app import app
 
 VOXCTL = (sys.executable, "-m", "voxctl")
 REPOSITORY = Path(__file__).parents[2]
@@ -100,6 +105,22 @@ async def run(
     """Run voxctl to its end, which must come within ``limit_s``."""
     async with started(*arguments, cwd=cwd, env=env) as program:
         return await asyncio.wait_for(program.end(), limit_s)
+
+
+def run_here(*arguments: str | Path, cwd: Path, env: Mapping[str, str] | None = None) -> Run:
+    """Run voxctl in this process, for what ends before it begins: a dozen wrong values cost what one program does."""
+    began_s, out, err, code = time.monotonic(), io.StringIO(), io.StringIO(), 0
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.chdir(cwd)
+        for name in [name for name in os.environ if name.startswith("VOXCTL_")]:
+            patch.delenv(name)
+        for name, value in {"VOXCTL_CONFIG": os.devnull, **(env or {})}.items():
+            patch.setenv(name, value)
+        try:
+            app([str(argument) for argument in arguments], prog_name="voxctl")
+        except SystemExit as exc:
+            code = int(exc.code or 0)
+    return Run(code, out.getvalue(), err.getvalue(), time.monotonic() - began_s)
 
 
 def shown_error(run: Run) -> tuple[str, str]:

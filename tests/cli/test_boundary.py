@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 
 from voxctl import errors
 from voxctl.cli.app import ErrorBoundary
-from voxctl.ui.plain import show_error
+from voxctl.events import Reconnecting
+from voxctl.ui.plain import PlainView, show_error
 
 
 def failing(error: BaseException) -> typer.Typer:
@@ -73,6 +74,24 @@ def test_a_reader_that_has_seen_enough_hides_no_failure() -> None:
 def test_a_bug_keeps_its_traceback() -> None:
     result = CliRunner().invoke(failing(ZeroDivisionError("ours")), ["fail"])
     assert result.exit_code == 1 and isinstance(result.exception, ZeroDivisionError)
+
+
+def test_the_same_failure_is_said_once_until_it_is_another_or_begins_anew() -> None:
+    err = io.StringIO()
+    view = PlainView(io.StringIO(), err, live=True)
+    for attempt, delay_s, reason in (
+        (2, 0.04, "full."),
+        (3, 1.26, "full."),
+        (3, 1.26, "gone"),
+        (4, 2, "full."),
+        (1, 3, "full."),
+    ):
+        view.show(Reconnecting(attempt, delay_s, reason))
+    assert err.getvalue().splitlines() == [
+        "full; attempt 2 in a moment",
+        "gone; attempt 3 in 1.3 s",
+        "full; attempt 1 in 3.0 s",
+    ]
 
 
 def test_the_words_of_a_server_cannot_command_the_terminal() -> None:

@@ -13,7 +13,7 @@ import pytest
 import soundfile
 import soxr
 
-from tests.cli.program import CLIP, SHORT, run, shown_error
+from tests.cli.program import CLIP, SHORT, run, run_here, shown_error
 from tests.fakes.lawful import LawfulServer
 
 OTHER_FROM_S = 2.0
@@ -81,12 +81,20 @@ async def test_one_channel_is_a_call_of_one_side() -> None:
     assert done.code == 0 and done.out.startswith("Narrator: ")
 
 
+async def test_a_file_without_a_channel_for_each_name_is_reported_and_the_others_are_transcribed(call: Path) -> None:
+    async with LawfulServer().on_a_port() as url:
+        names = ["--channel", "all", "--speakers", "Agent,Customer"]
+        done = await run("transcribe", SHORT, call, *names, "--url", url, "--no-resume")
+    assert done.code == 3 and "has 1 channel, and --speakers names 2" in done.err
+    assert "Agent: w0" in done.out and "Customer: w0" in done.out
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--channel", "all", "--speakers", "A,B,C"], "has 2 channels, and --speakers names 3"),
         (["--speakers", "A,B"], "--speakers names the channels of a call"),
         (["--channel", "1", "--speakers", "A"], "--speakers names the channels of a call"),
+        (["--channel", "all", "--speakers", "A" * 21], "has 21 characters, and there is room for 20"),
         (["--channel", "all", "--speakers", "A,A"], "--speakers gives two channels one name"),
         (["--channel", "all", "--speakers", "A,"], "--speakers '' is no name"),
         (["--channel", "all", "--speakers", "A,\x1b[2J"], "is no name"),
@@ -95,8 +103,6 @@ async def test_one_channel_is_a_call_of_one_side() -> None:
         (["--channel", "-1"], "there is no channel '-1'"),
     ],
 )
-async def test_names_and_numbers_that_fit_no_channel_are_said_at_once(
-    call: Path, arguments: list[str], message: str
-) -> None:
-    done = await run("transcribe", call, *arguments)
+def test_names_and_numbers_that_fit_no_channel_are_said_at_once(call: Path, arguments: list[str], message: str) -> None:
+    done = run_here("transcribe", call, *arguments, cwd=call.parent)
     assert done.code == 2 and message in shown_error(done)[0] and "\x1b" not in done.err

@@ -54,6 +54,8 @@ def candidates(line: str, folder: Path, **more: str) -> list[str]:
         ("voxctl transcribe --model mis", ["mistralai/Voxtral-Mini-4B-Realtime-2602"]),
         ("voxctl transcribe --speed m", ["max"]),
         ("voxctl transcribe --chu", ["--chunk-ms"]),
+        ("voxctl transcribe --channel ", ["1", "2", "all"]),
+        ("voxctl serve --engine v", ["vllm"]),
         ("voxctl transcribe --use ", ["phone", "lab"]),
         ("voxctl transcribe a.wav --use la", ["lab"]),
         ("voxctl serve --use p", ["phone"]),

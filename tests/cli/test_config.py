@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
 import pexpect
 import pytest
 
-from tests.cli.program import REPOSITORY, SHORT, VOXCTL, Run, run, shown_error
+from tests.cli.program import REPOSITORY, SHORT, VOXCTL, Run, run, run_here, shown_error
+from tests.fakes.lawful import LawfulServer
+from voxctl.cli.commands import Commands
 
 NOWHERE = "ws://127.0.0.1:9"
 
@@ -138,19 +143,29 @@ async def test_a_file_that_contradicts_itself_is_told_of(folder: Path) -> None:
     assert shown_error(done)[0] == "voxctl.toml: timestamps and format = 'srt' contradict each other"
 
 
+def said(folder: Path, *arguments: str | Path, **env: str) -> tuple[int, str, str]:
+    """Run voxctl in this process; return its exit code, and the message and hint of its only error."""
+    done = run_here(*arguments, cwd=folder, env=env)
+    return done.code, *shown_error(done)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("chunk_ms = 5", "voxctl.toml: chunk_ms = 5: "),
+        ("chunk_ms = 5", "voxctl.toml: chunk_ms takes a whole number from 10 to 1000, not '5'"),
         ("chunk_ms = true", "voxctl.toml: chunk_ms takes a text or a number"),
-        ("chunk_ms = 80.5", "voxctl.toml: chunk_ms = 80.5: "),
-        ("[serve]\nport = 70000", "voxctl.toml: serve.port = 70000: "),
-        ('[profiles.a.transcribe]\nformat = "doc"', "voxctl.toml: profiles.a.transcribe.format = doc: "),
-        ('speed = "fast"', "voxctl.toml: speed = fast: "),
-        ("speed = nan", "voxctl.toml: speed = nan: "),
-        ("rate = 5", "voxctl.toml: rate = 5: "),
-        ("channels = 0", "voxctl.toml: channels = 0: "),
-        ('channel = "left"', "voxctl.toml: channel = left: "),
+        ("chunk_ms = 80.5", "voxctl.toml: chunk_ms takes a whole number from 10 to 1000, not '80.5'"),
+        ("[serve]\nport = 70000", "voxctl.toml: serve.port takes a whole number from 0 to 65535, not '70000'"),
+        (
+            '[profiles.a.transcribe]\nformat = "doc"',
+            "voxctl.toml: profiles.a.transcribe.format takes txt, json, jsonl, srt or vtt, not 'doc'",
+        ),
+        ('speed = "fast"', "voxctl.toml: speed 'fast' is no pace"),
+        ("speed = nan", "voxctl.toml: speed 'nan' is no pace"),
+        ("rate = 5", "voxctl.toml: rate takes a whole number from 1000 to 192000, not '5'"),
+        ("channels = 0", "voxctl.toml: channels takes a whole number from 1 to 32, not '0'"),
+        ('channel = "left"', "voxctl.toml: channel: there is no channel 'left'"),
+        ("rotate_every = -1", "voxctl.toml: rotate_every -1 is no sensible time"),
         ('raw = "yes"', "voxctl.toml: raw takes true or false"),
         ("raw = 1", "voxctl.toml: raw takes true or false"),
         ("url = 1979-05-27", "voxctl.toml: url takes a text or a number"),
@@ -158,21 +173,126 @@ async def test_a_file_that_contradicts_itself_is_told_of(folder: Path) -> None:
         ("use = 'x'", "voxctl.toml: use is no setting"),
     ],
 )
-async def test_a_value_is_judged_where_it_stands(folder: Path, text: str, message: str) -> None:
+def test_a_value_is_judged_where_it_stands(folder: Path, text: str, message: str) -> None:
     write(folder, text)
     for command in (("transcribe", SHORT), ("config",)):
-        done = await run(*command, cwd=folder)
-        assert done.code == 2 and done.out == ""
-        assert shown_error(done)[0].startswith(message), done.err
+        code, shown, hint = said(folder, *command)
+        assert code == 2 and shown == message and hint, shown
 
 
-@pytest.mark.parametrize(
-    ("name", "text"), [("VOXCTL_CHUNK_MS", "5"), ("VOXCTL_SPEED", "fast"), ("VOXCTL_RATE", "x"), ("VOXCTL_RATE", "5")]
-)
-async def test_a_wrong_variable_is_named(folder: Path, name: str, text: str) -> None:
+async def test_config_shows_every_value_though_some_are_wrong_and_variables_that_nobody_reads(folder: Path) -> None:
+    write(folder, 'chunk_ms = 5\nrate = 8000\n[serve]\nport = "x"')
+    env = {"VOXCTL_SPEED": "fast", "VOXCTL_RAW": "maybe", "VOXCTL_FROMAT": "srt", "VOXCTL_PYTHON": "python3.13"}
+    done = await run("config", cwd=folder, env=env)
+    rows = {line.split()[0]: line.split(maxsplit=2)[1:] for line in done.out.split("\n\n")[0].splitlines()}
+    assert done.code == 2
+    assert rows["chunk_ms"] == ["5", "voxctl.toml: wrong, see below"] and rows["rate"] == ["8000", "voxctl.toml"]
+    assert rows["port"] == ["x", "voxctl.toml: wrong, see below"] and rows["raw"][0] == "maybe"
+    assert rows["speed"] == ["fast", "VOXCTL_SPEED: wrong, see below"] and rows["host"] == ["127.0.0.1", "default"]
+    assert "VOXCTL_FROMAT is no variable of voxctl; did you mean VOXCTL_FORMAT?" in done.out
+    assert "VOXCTL_PYTHON" not in done.out
+    errors = [line for line in done.err.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 4 and "error: VOXCTL_RAW takes true or false, not 'maybe'" in errors
+    document = json.loads((await run("config", "--json", cwd=folder, env=env)).out)
+    faults = {row["name"] for row in document["settings"] if row["fault"]}
+    assert faults == {"chunk_ms", "port", "speed", "raw"} and document["unknown_variables"] == ["VOXCTL_FROMAT"]
+
+
+def test_a_wrong_variable_is_named(folder: Path) -> None:
     for command in (("transcribe", SHORT), ("config",)):
-        done = await run(*command, cwd=folder, env={name: text})
-        assert done.code == 2 and shown_error(done)[0].startswith(f"{name}: "), done.err
+        for name, text, message in (
+            ("VOXCTL_CHUNK_MS", "5", "VOXCTL_CHUNK_MS takes a whole number from 10 to 1000, not '5'"),
+            ("VOXCTL_SPEED", "fast", "VOXCTL_SPEED 'fast' is no pace"),
+            ("VOXCTL_RATE", "x", "VOXCTL_RATE takes a whole number from 1000 to 192000, not 'x'"),
+            ("VOXCTL_CHANNEL", "left", "VOXCTL_CHANNEL: there is no channel 'left'"),
+        ):
+            assert said(folder, *command, **{name: text})[:2] == (2, message)
+
+
+def test_an_error_names_the_place_that_its_value_came_from(folder: Path) -> None:
+    assert said(folder, "transcribe", SHORT, "--url", NOWHERE)[2].endswith("or check --url.")
+    assert said(folder, "transcribe", SHORT, VOXCTL_URL=NOWHERE)[2].endswith("or check VOXCTL_URL.")
+    assert said(folder, "transcribe", SHORT, VOXCTL_URL="ftp://x")[1].startswith("VOXCTL_URL 'ftp://x' is not")
+    write(folder, f'url = "{NOWHERE}"')
+    assert said(folder, "transcribe", SHORT)[2].endswith("or check url in voxctl.toml.")
+
+
+def test_a_variable_that_nobody_reads_is_said_once_and_stops_nothing(folder: Path) -> None:
+    env = {"VOXCTL_FROMAT": "srt", "VOXCTL_X": "1", "VOXCTL_ENGINE": "vllm"}
+    done = run_here("transcribe", "none.wav", cwd=folder, env=env)
+    notes = [line for line in done.err.splitlines() if line.startswith("note: ")]
+    assert done.code == 3 and notes == [
+        "note: VOXCTL_FROMAT is no variable of voxctl; did you mean VOXCTL_FORMAT?",
+        "note: VOXCTL_X is no variable of voxctl; nothing reads it",
+    ]
+    assert not run_here("transcribe", "--help", cwd=folder, env=env).err
+
+
+#: Option → a value that it cannot have, where its kind does not tell. ``None``: it takes any text.
+WRONG: dict[str, str | None] = {
+    "use": "nobody",
+    "url": "ftp://x",
+    "speed": "fast",
+    "rotate_every": "3",
+    "channel": "left",
+    "speakers": "A,,B",
+    "output": "no/such/folder/x.txt",
+    "events": "no/such/events.jsonl",
+    "ca_bundle": "no.pem",
+    "model": None,
+    "api_key": "two\nlines",
+    "host": None,
+    "vllm": None,
+}
+
+
+def wrong_values(option: Any) -> Iterator[tuple[str, str]]:
+    """Yield values that an option cannot have, each with what the message must say of what it can."""
+    kind, info = option.type_descriptor.annotation, option.type_descriptor.parameter_info
+    if issubclass(kind, Enum):
+        yield "nonsense", ", ".join(list(kind)[:-1]) + f" or {list(kind)[-1]}"
+    elif kind in (int, float):
+        yield "nonsense", "number"
+        for limit, beyond in ((info.min, -1), (info.max, 1)):
+            if limit is not None:
+                yield str(limit + beyond), f"{limit}"
+    if (text := WRONG.get(option.name)) is not None:
+        yield text, ""
+
+
+@pytest.mark.parametrize("command", ["transcribe", "serve", "config"])
+def test_every_wrong_value_of_every_option_is_one_line_that_says_what_is_allowed(command: str, folder: Path) -> None:
+    more = [str(SHORT), "--url", "wss://127.0.0.1:9"] if command == "transcribe" else []
+    options = [p for p in Commands()[command].params if p.param_type_name == "option" and not p.is_flag]
+    assert options
+    for option in options:
+        assert list(wrong_values(option)) or WRONG[option.name] is None, f"give a wrong value for {option.name}"
+        for text, allowed in wrong_values(option):
+            extra = ["--channel", "all"] if option.name == "speakers" else []
+            done = run_here(command, *more, *extra, option.opts[0], text, cwd=folder)
+            message, _ = shown_error(done)
+            assert done.code == 2 and len(done.err.splitlines()) == 2, (option.name, text, done.err)
+            assert allowed in message and not re.search("Input should|Invalid|Value error|valid ", done.err)
+
+
+async def test_what_a_file_switches_off_can_be_switched_on_again(folder: Path) -> None:
+    write(folder, "no_resume = true")
+    async with LawfulServer(ends_after=40).on_a_port() as url:
+        assert (await transcribed(folder, "--url", url)).code == 4
+        assert (await transcribed(folder, "--url", url, "--resume")).code == 0
+
+
+def test_the_values_of_json_have_the_type_of_what_they_are(folder: Path) -> None:
+    write(folder, 'speed = 4\nrotate_every = "60"\nchannel = 2\nraw = true\nencoding = "mulaw"\nmodel = 7')
+    env = {"VOXCTL_TIMESTAMPS": "1", "VOXCTL_GPU_MEMORY_UTILIZATION": "0.5"}
+    document = json.loads(run_here("config", "--json", cwd=folder, env=env).out)
+    values = {f"{row['command']}.{row['name']}": row["value"] for row in document["settings"]}
+    expected = {"speed": 4, "rotate_every": 60, "channel": 2, "raw": True, "encoding": "mulaw", "model": "7"}
+    assert {key: values[f"transcribe.{key}"] for key in expected} == expected
+    assert values["transcribe.timestamps"] is True and values["transcribe.no_resume"] is False
+    assert values["serve.gpu_memory_utilization"] == 0.5 and values["serve.start_timeout"] == 1800
+    unset = ("transcribe.rate", "transcribe.format", "serve.max_streams", "transcribe.url", "transcribe.api_key")
+    assert [values[key] for key in unset] == [None] * 5
 
 
 async def test_a_path_in_a_file_is_meant_from_where_the_file_is(folder: Path) -> None:
@@ -284,3 +404,6 @@ def test_a_narrow_terminal_has_help_that_can_be_read(folder: Path) -> None:
     lines = done.stdout.splitlines()
     assert max(map(len, lines)) <= 40 and "--chunk-ms MS" in lines
     assert "  Length of the chunks sent, in" in lines
+    for arguments in ((), ("serve",), ("config",)):
+        text = run_here(*arguments, "--help", cwd=folder, env={"COLUMNS": "40"}).out
+        assert max(map(len, text.splitlines())) <= 40 and "…" not in text.replace("VOXCTL_…", ""), text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -95,10 +96,11 @@ def test_what_is_no_journal_is_left_alone_and_a_torn_one_gives_what_it_holds(tmp
     assert heading == HEADING and [word.text for word in transcript.words] == ["hello"]
     recover([output, tmp_path / "other.txt"], said.append)
     assert len(said) == 1 and (tmp_path / "talk.recovered.txt").read_text() == "hello\n" and not path.exists()
-    path.write_bytes(b"\xff\xfe nonsense\n{}\n[]\n")
-    recover([output], said.append)
-    assert len(said) == 2 and "cannot be read" in said[1] and not path.exists()
-    assert b"nonsense" in (tmp_path / "talk.recovered-2.voxctl-journal").read_bytes()
+    for number, place in enumerate(["talk.recovered.voxctl-journal", "talk.recovered-2.voxctl-journal"], start=2):
+        path.write_bytes(b"\xff\xfe nonsense %d\n{}\n[]\n" % number)
+        recover([output], said.append)
+        assert len(said) == number and "cannot be read" in said[-1] and not path.exists()
+        assert b"nonsense %d" % number in (tmp_path / place).read_bytes()
 
 
 def test_a_link_in_the_journals_place_is_not_followed(tmp_path: Path) -> None:
@@ -109,3 +111,58 @@ def test_a_link_in_the_journals_place_is_not_followed(tmp_path: Path) -> None:
     with pytest.raises(UsageError), open_journal(tmp_path / "talk.txt", HEADING):
         pass
     assert victim.read_text() == "precious"
+
+
+def test_a_journal_that_its_run_removes_meanwhile_is_not_taken_for_ours(tmp_path: Path) -> None:
+    """Another run ends between our opening of the journal and our locking of it, at every such moment of a start."""
+    output = tmp_path / "talk.txt"
+    path = journal_of(output)
+    removed: list[int] = []
+
+    def end_the_other_run(event: str, arguments: tuple[object, ...]) -> None:
+        if event == "fcntl.flock" and armed and len(removed) < 2:
+            removed.append(path.stat().st_ino)
+            path.unlink()
+
+    sys.addaudithook(end_the_other_run)
+    armed = True
+    try:
+        with open_journal(output, HEADING) as journal:
+            armed = False
+            journal.event(HELLO, None)
+            assert len(removed) == 2 and path.exists()
+            _, transcript = read_journal(path)
+            assert [word.text for word in transcript.words] == ["hello"]
+            with pytest.raises(UsageError), open_journal(output, HEADING):
+                pass
+    finally:
+        armed = False
+
+
+def test_a_journal_removed_before_it_can_be_recovered_is_no_failure(tmp_path: Path) -> None:
+    output = tmp_path / "talk.txt"
+    with open_journal(output, HEADING) as journal:
+        journal.event(HELLO, None)
+    armed = True
+
+    def end_the_other_run(event: str, arguments: tuple[object, ...]) -> None:
+        if event == "fcntl.flock" and armed:
+            journal_of(output).unlink()
+
+    sys.addaudithook(end_the_other_run)
+    try:
+        recover([output], lambda text: pytest.fail(text))
+    finally:
+        armed = False
+    assert files_in(tmp_path) == []
+
+
+def test_a_journal_left_since_the_start_of_the_command_is_recovered_too(tmp_path: Path) -> None:
+    output = tmp_path / "talk.txt"
+    said: list[str] = []
+    recover([output], said.append)
+    with open_journal(output, HEADING) as cut_off:
+        cut_off.event(HELLO, None)
+    with open_journal(output, HEADING, said.append) as journal:
+        assert len(said) == 1 and (tmp_path / "talk.recovered.txt").read_text() == "hello\n"
+        assert not read_journal(journal.path)[1].words

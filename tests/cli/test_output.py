@@ -187,6 +187,19 @@ def test_another_name_of_the_old_file_keeps_the_old_text() -> None:
     assert Path("kept").read_text() == "old"
 
 
+def test_a_partial_document_goes_beside_a_whole_one_and_never_over_an_earlier_partial_one() -> None:
+    with plan_output("out.srt", ["a.wav"], ".srt") as output:
+        assert output.write("a.wav", "first", partial=True) == Path("out.srt"), "nothing else is there"
+        assert output.write("a.wav", "whole") == Path("out.srt")
+        assert output.write("a.wav", "part", partial=True) == Path("out.partial.srt")
+        assert output.write("a.wav", "another", partial=True) == Path("out.partial-2.srt")
+    texts = {path.name: path.read_text() for path in Path().glob("out*")}
+    assert texts == {"out.srt": "whole", "out.partial.srt": "part", "out.partial-2.srt": "another"}
+    Path("empty.srt").touch()
+    with plan_output("empty.srt", ["a.wav"], ".srt") as output:
+        assert output.write("a.wav", "part", partial=True) == Path("empty.srt"), "nobody misses an empty file"
+
+
 # A process may be forbidden to write files longer than this: to the program it is a disk that fills up.
 FULL = """
 import resource, sys

@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.cli.program import Program, run, shown_error, started
+from tests.cli.program import Program, run, run_here, shown_error, started
 
 LIMIT_S = 40
 
@@ -291,6 +291,7 @@ async def test_a_port_that_is_taken_is_said_before_anything_is_started(vllm: Pat
     ("arguments", "code", "message"),
     [
         (["--vllm", "/no/such/vllm"], 4, "no command /no/such/vllm"),
+        (["--vllm", "/tmp"], 4, "/tmp is a folder, not a vllm command"),
         (["--model", "/no/such/model"], 4, "no folder /no/such/model"),
         (["--host", "0.0.0.0"], 2, "without a key"),
         (["--", "--port", "1"], 2, "--port is not for vllm serve"),
@@ -306,9 +307,20 @@ async def test_without_vllm_the_line_that_installs_it_is_given(no_tools: Path) -
     assert done.code == 4 and "not installed" in shown_error(done)[0] and "voxctl[vllm]" in shown_error(done)[1]
 
 
-async def test_an_argument_for_vllm_is_refused_when_there_is_none() -> None:
-    done = await run("serve", "--port", "0", "--", "--dtype", "half")
-    assert done.code == 2 and "--dtype" in shown_error(done)[0] and "--engine vllm" in shown_error(done)[1]
+def test_what_was_typed_for_vllm_is_refused_when_there_is_none(tmp_path: Path) -> None:
+    for arguments, named in (
+        (("--", "--dtype", "half"), "'--dtype'"),
+        (("--model", "x"), "--model"),
+        (("--vllm", "x"), "--vllm"),
+        (("--max-model-len", "4096"), "--max-model-len"),
+        (("--gpu-memory-utilization", "0.5"), "--gpu-memory-utilization"),
+        (("--start-timeout", "5"), "--start-timeout"),
+    ):
+        done = run_here("serve", "--port", "0", *arguments, cwd=tmp_path)
+        assert done.code == 2 and shown_error(done) == (
+            f"{named} is for vLLM, which is not started",
+            "add --engine vllm.",
+        )
 
 
 async def test_a_build_for_gpus_without_one_is_refused_before_it_is_started(
@@ -325,16 +337,16 @@ L4 = "0, GPU-1, 23034, 22806, NVIDIA L4"
 
 
 @pytest.mark.parametrize(
-    ("version", "rows", "reason"),
+    ("version", "rows", "reason", "cure"),
     [
-        (None, L4, "there is no vllm command"),
-        ("0.32.0", None, "nvidia-smi shows no GPU"),
-        ("0.32.0", "No devices were found", "nvidia-smi shows no GPU"),
-        ("0.32.0+cpu", L4, "not built for the GPU"),
+        (None, L4, "there is no vllm command", "pip install 'voxctl[vllm]'"),
+        ("0.32.0", None, "nvidia-smi shows no GPU", "install its driver"),
+        ("0.32.0", "No devices were found", "nvidia-smi shows no GPU", "install its driver"),
+        ("0.32.0+cpu", L4, "not built for the GPU", "--engine vllm takes it all the same"),
     ],
 )
 async def test_auto_takes_the_bundled_recogniser_and_says_why(
-    no_tools: Path, version: str | None, rows: str | None, reason: str
+    no_tools: Path, version: str | None, rows: str | None, reason: str, cure: str
 ) -> None:
     if version:
         executable(no_tools / "vllm", f"#!/bin/sh\necho {version}\n")
@@ -342,6 +354,7 @@ async def test_auto_takes_the_bundled_recogniser_and_says_why(
         graphics_card(no_tools, rows)
     async with started("serve", "--engine", "auto", "--port", "0", "--json") as program:
         said = await asyncio.wait_for(program.say_until("--engine auto takes"), LIMIT_S)
+        assert cure in await asyncio.wait_for(program.say_until("try: "), LIMIT_S)
         await asyncio.wait_for(program.read_until("\n"), LIMIT_S)
     assert "takes pocketsphinx" in said and reason in said and "pocketsphinx" in program.out
 

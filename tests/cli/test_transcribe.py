@@ -151,12 +151,19 @@ async def test_a_bad_file_is_found_before_a_server_is_asked() -> None:
     assert done.code == 3
 
 
-async def test_a_truncated_file_gives_what_is_there(tmp_path: Path) -> None:
+async def test_a_truncated_file_gives_what_is_there_and_exits_6(tmp_path: Path) -> None:
     path = tmp_path / "short.wav"
     path.write_bytes(CLIP.read_bytes()[:160_001])
     done = await run("transcribe", path)
-    assert done.code == 0 and done.out.startswith(WORDS) and "5.0 s of audio" in done.err
-    assert "short.wav is cut short: 138 kB are missing" in done.err
+    assert done.code == 6 and done.out.startswith(WORDS) and "5.0 s of audio" in done.err
+    assert "short.wav is cut short: 138 kB that its header promises are missing" in shown_error(done)[0]
+
+
+async def test_a_header_that_promises_a_little_more_is_no_matter(tmp_path: Path) -> None:
+    path = tmp_path / "odd.wav"
+    path.write_bytes(SHORT.read_bytes()[:-1_990])
+    done = await run("transcribe", path)
+    assert done.code == 0 and "cut short" not in done.err
 
 
 def damaged_flac(path: Path) -> Path:
@@ -296,10 +303,21 @@ def test_help_into_a_closed_pipe_ends_quietly() -> None:
 
 async def test_ctrl_c_before_there_is_anything_to_keep_leaves() -> None:
     async with started("transcribe", "-", stdin=asyncio.subprocess.PIPE) as program:
-        await asyncio.sleep(1.0)
+        waiting = await asyncio.wait_for(program.say_until("waiting"), 20)
+        assert waiting.startswith("waiting for sound from standard input")
         program.process.send_signal(signal.SIGINT)
         done = await asyncio.wait_for(program.end(), 10)
     assert done.code == 130 and "Traceback" not in done.err
+
+
+async def test_a_named_pipe_without_a_writer_is_said_once(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    async with started("transcribe", pipe, "--url", "ws://127.0.0.1:9", "--no-resume") as program:
+        await asyncio.wait_for(program.say_until(f"waiting for sound from {pipe}"), 20)
+        pipe.write_bytes(SHORT.read_bytes())
+        done = await asyncio.wait_for(program.end(), 20)
+    assert done.code == 4 and "waiting" not in done.err
 
 
 def test_a_reader_that_has_seen_enough_ends_it_quietly() -> None:

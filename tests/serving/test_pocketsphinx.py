@@ -22,6 +22,7 @@ import pytest
 from tests.contract.wire import COMMIT, FINAL, RealtimeServerUnderTest, Wire, append, open_wire, update
 from voxctl.errors import EngineUnavailable
 from voxctl.serving.cadence import Cadence
+from voxctl.serving.engine import Tick
 from voxctl.serving.pocketsphinx import PocketSphinxEngine
 from voxctl.serving.recogniser import Guess, Recogniser, best_cut
 from voxctl.serving.server import RunningServer, open_server
@@ -103,6 +104,31 @@ def test_speech_that_breaks_off_anywhere_keeps_its_words() -> None:
         recogniser.feed(audio[: cut_ms * 32], 0.0)
         words = [word.text for word in recogniser.finish(b"")]
         assert words[:3] == ["had", "he", "married"], cut_ms
+
+
+@pytest.mark.parametrize("broken", [True, False], ids=["after one that broke off", "after one that ended well"])
+async def test_only_a_stream_after_one_that_broke_off_knows_the_voice(broken: bool) -> None:
+    audio, engine = clip(), PocketSphinxEngine()
+    before, half = Recogniser(), len(audio) // 4 * 2
+    before.feed(audio[:half], 0.0)
+    after, fresh = Recogniser(), Recogniser()
+    after.voice = before.voice
+    assert after.voice == before.voice != fresh.voice
+    await engine.start()
+    try:
+        stream = await engine.open_stream()
+        await stream.feed([Tick(audio[:half], 0.0)])
+        if not broken:
+            await stream.finish(b"")
+        await stream.aclose()
+        stream = await engine.open_stream()
+        await stream.finish(audio[half:])
+        (after if broken else fresh).finish(audio[half:])
+        assert stream.confidence == (after if broken else fresh).confidence
+        assert after.confidence != fresh.confidence
+        await stream.aclose()
+    finally:
+        await engine.aclose()
 
 
 async def test_silence_has_no_words_and_no_confidence() -> None:

@@ -91,7 +91,7 @@ async def test_a_full_server_says_so_in_words_and_closes_with_try_again_later() 
         async with connect(f"{server.url}/v1/realtime") as refused:
             message = json.loads(await refused.recv())
             assert (message["type"], message["code"]) == ("error", "server_full")
-            assert "1 streams" in message["error"]
+            assert message["error"] == "It serves 1 stream at a time."
             with pytest.raises(ConnectionClosed) as closed:
                 await refused.recv()
         assert closed.value.rcvd is not None

@@ -19,6 +19,7 @@ from voxctl.serving.vllm_command import (
     check_build,
     check_extra,
     plan_for,
+    wants_cpu,
 )
 from voxctl.serving.vllm_models import VLLM_MODELS, vllm_model_for, vllm_model_in
 
@@ -171,3 +172,20 @@ def test_a_folder_is_known_by_what_is_in_it() -> None:
 def test_the_families_are_those_of_the_model_table() -> None:
     for model in VLLM_MODELS:
         assert facts_for(model.family).family == model.family and vllm_model_for(model.family) is model
+
+
+@pytest.mark.parametrize(
+    ("extra", "environment", "wanted"),
+    [
+        ((), {}, False),
+        ((), {"VLLM_TARGET_DEVICE": "cpu"}, True),
+        ((), {"VLLM_TARGET_DEVICE": "cuda"}, False),
+        (("--device", "cpu"), {}, True),
+        (("--dtype", "half", "--device=cpu"), {}, True),
+        (("--device", "cuda"), {}, False),
+    ],
+)
+def test_doing_without_a_gpu_is_said_in_vllms_own_words(
+    extra: tuple[str, ...], environment: dict[str, str], wanted: bool
+) -> None:
+    assert wants_cpu(extra, environment) is wanted

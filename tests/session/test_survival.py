@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 import pytest
 
 from tests.fakes.oracle import OracleServer
 from tests.fakes.schedule import SURVIVABLE, Fault, Strike, schedule
 from tests.fakes.tones import script
-from tests.session.survival import Outcome, over_a_socket, struck, survived
+from tests.fakes.virtual import run_virtual
+from tests.session.survival import Outcome, listened, over_a_socket, struck, survived
 from voxctl.errors import ConnectFailed, ConnectionLost, ContextFull, StreamError
 from voxctl.events import Done, Gap, Notice, Progress, Reconnecting, Resumed, Rotated, Seam
 from voxctl.session.policy import Policy
+from voxctl.transport.base import Transport
 
 _BATCH = 25
 
@@ -76,8 +79,26 @@ def test_rotation_costs_no_word(pace: float | None, pauseless_s: float) -> None:
     assert last == "done" and set(old) <= {"done", "left"} and old.count("done") >= 8, "each is ended by its done"
 
 
+def test_a_bug_beside_the_session_is_raised() -> None:
+    server, spoken = OracleServer(tick_cost_s=0.01), script(7, 60)
+
+    async def work() -> None:
+        async with server.listening() as connect:
+
+            async def broken() -> Transport:
+                if server.lines:
+                    raise ZeroDivisionError("a bug of a transport")
+                return await connect()
+
+            await listened(broken, spoken, policy=Policy(rotate_s=10.0), pace=None)
+
+    with pytest.raises(ZeroDivisionError):
+        run_virtual(work, limit_s=300)
+    assert len(server.lines) == 1
+
+
 def test_a_context_that_ends_is_learnt_and_not_met_again() -> None:
-    outcome = survived(lambda: OracleServer(split=True, max_deltas=217), script(2, 120))
+    outcome = survived(lambda: OracleServer(split=True, max_deltas=217, tick_cost_s=0.001), script(2, 120))
     assert outcome.perfect, str(outcome)
     assert outcome.count(Resumed) <= 4 and outcome.count(Rotated) >= 4
     assert not outcome.count(Reconnecting), "nobody has to be told"
@@ -120,12 +141,14 @@ def test_a_live_source_that_nobody_hears_for_long_says_what_is_gone() -> None:
     assert waited.perfect, "a source that can wait loses nothing"
 
 
-def test_a_server_behind_the_speaker_is_told_once_and_loses_no_word() -> None:
+def test_a_server_behind_the_speaker_is_told_once_and_at_the_end_and_loses_no_word() -> None:
     slow = (Strike(Fault("slow_delta", s=0.5, n=60), 5.0),)
     outcome = survived(lambda: OracleServer(faults=slow), script(5, 90), live=True)
-    behind = [e.text for e in outcome.events if isinstance(e, Notice)]
-    assert outcome.perfect and len(behind) == 1 and "behind" in behind[0], str(outcome)
+    warning, worst = [e.text for e in outcome.events if isinstance(e, Notice)]
+    assert outcome.perfect and "slower than the speaker" in warning, str(outcome)
     lag_s = max(e.source_s - e.acked_s for e in outcome.events if isinstance(e, Progress))
+    told = re.fullmatch(r"at worst the server was (\d+) s behind", worst)
+    assert told and abs(int(told[1]) + 0.48 - lag_s) < 1.5
     assert 10 < lag_s < 40
 
 
@@ -151,15 +174,13 @@ def test_five_connections_without_progress_are_enough() -> None:
     assert isinstance(outcome.error, ConnectionLost) and len(outcome.server.lines) <= 7
 
 
-@pytest.mark.parametrize("hours", [0.3, pytest.param(10, marks=[pytest.mark.real, pytest.mark.timeout(600)])])
-def test_hours_with_a_cut_every_half_hour_and_a_fault_a_minute(hours: float) -> None:
-    spoken = script(99, hours * 3600, pause_rate=0.2)
-    cut = Fault("close", code=1001)
+def test_a_fault_a_minute_for_twenty_minutes_costs_no_word() -> None:
+    """``test_memory.py`` does the same for ten hours."""
+    spoken = script(99, 1_200.0, pause_rate=0.2)
     usual = (Fault("drop"), Fault("reset"), Fault("stall", s=10.0), Fault("unasked_done"), Fault("error", code=1012))
-    minutes = range(1, round(hours * 60))
-    faults = [Strike(usual[minute % len(usual)] if minute % 30 else cut, 60.0 * minute) for minute in minutes]
+    faults = [Strike(usual[minute % len(usual)], 60.0 * minute) for minute in range(1, 20)]
     outcome = survived(lambda: OracleServer(faults=tuple(faults)), spoken, chunk_ms=480)
-    assert outcome.perfect and outcome.count(Seam) >= hours * 50, str(outcome)
+    assert outcome.perfect and outcome.count(Seam) >= 16, str(outcome)
 
 
 @pytest.mark.real

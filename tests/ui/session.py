@@ -9,7 +9,21 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from voxctl.events import Done, Event, Notice, Opened, Progress, Reconnecting, Tail, Usage, Word, Words
+from voxctl.events import (
+    Done,
+    Event,
+    Gap,
+    Notice,
+    Opened,
+    Progress,
+    Reconnecting,
+    Resumed,
+    Rotated,
+    Tail,
+    Usage,
+    Word,
+    Words,
+)
 from voxctl.transcript.transcript import Transcript
 from voxctl.ui.view import open_view
 
@@ -82,6 +96,24 @@ def troubled_session() -> Iterator[Event | float]:
     yield Done(Usage(), DURATION_S, None)
 
 
+def survived_session() -> Iterator[Event | float]:
+    """Stop, until a line comes on standard input: without a connection, with a new one, with another, far behind."""
+    yield Opened("model")
+    yield from spoken(TEXT[:60].rsplit(" ", 1)[0])
+    yield Reconnecting(2, 1.3, "the server went silent at 3.6 s of audio (5 s without an answer)")
+    yield float("inf")
+    yield Resumed(2.4)
+    yield Progress(5.0, 5.5)
+    yield float("inf")
+    yield Rotated(6.0)
+    yield Progress(8.0, 8.5)
+    yield float("inf")
+    yield Progress(9.0, 11.0, 21.5)
+    yield Gap(9.0, 9.5, "no server was there")
+    yield float("inf")
+    yield Done(Usage(), DURATION_S, None)
+
+
 def hostile_session() -> Iterator[Event | float]:
     yield Opened("model")
     yield Words(HOSTILE, (Word(HOSTILE, 0.0, 1.0),))
@@ -116,6 +148,7 @@ SCENES: dict[str, Scene] = {
     "held": Scene(held_session),
     "held-max": Scene(held_session, pace=None),
     "troubled": Scene(troubled_session),
+    "survived": Scene(survived_session, target="ws://gpu:8000"),
     "hostile": Scene(hostile_session, names=(HOSTILE, "other"), target=HOSTILE),
     "chinese": Scene(chinese_session, duration_s=None),
     "fast": Scene(fast_session, step_s=0.0, pace=None),

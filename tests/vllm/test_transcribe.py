@@ -182,8 +182,8 @@ async def test_a_server_that_is_killed_and_comes_back_costs_no_time_of_the_sound
     checkpoint = write_tiny_model(tmp_path / "model")
     target = tmp_path / "out.json"
     with running_vllm(checkpoint) as vllm:
-        arguments = ("--url", vllm.url, "--model", "voxtral-tiny", "--realtime", "--format", "json", "-o", target)
-        async with started("transcribe", two_minutes, *arguments) as program:
+        arguments = ("--url", vllm.url, "--model", "voxtral-tiny", "--realtime", "--rotate-every", "0")
+        async with started("transcribe", two_minutes, *arguments, "--format", "json", "-o", target) as program:
             await asyncio.sleep(12)  # of sound
             vllm.process.send_signal(signal.SIGKILL)
             await program.say_until("attempt 1 in")

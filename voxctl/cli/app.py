@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from typing import Annotated, Any
@@ -30,6 +31,11 @@ class ErrorBoundary(TyperGroup):
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the commands in the order of a beginner's needs."""
         return list(self.commands)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help, no wider than the terminal: by itself it would take 50 columns at least."""
+        formatter.width = min(formatter.width, shutil.get_terminal_size().columns)
+        super().format_help(ctx, formatter)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the commands and their summaries, without loading them."""

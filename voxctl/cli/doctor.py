@@ -15,8 +15,8 @@ import typer
 
 from voxctl.cli import aws_options as aws
 from voxctl.cli import options as o
+from voxctl.cli.engines import VllmOpt
 from voxctl.cli.interrupt import Interrupts, run_interruptible
-from voxctl.cli.serve import VllmOpt
 from voxctl.cli.settings import UseOpt, are_read, settings_of, settings_read
 from voxctl.cli.targets import Choice
 from voxctl.errors import UsageError, VoxError
@@ -80,7 +80,7 @@ def doctor(
     checks = [
         *machine_checks(),
         *_configuration_checks(ctx),
-        *engine_checks(needed=True, vllm=vllm),
+        *engine_checks(needed=choice.url is None and asked is None, vllm=vllm),
         *container_checks(),
         *server_checks(choice.url, api_key, ca_bundle),
         *sagemaker_checks(asked),

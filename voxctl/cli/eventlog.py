@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 
 from voxctl.cli.places import STANDARD, Places, new_file_mode
 from voxctl.errors import OutputError, UsageError, VoxError
@@ -59,6 +60,9 @@ def open_event_log(path: str, inputs: Sequence[str], outputs: Sequence[Path]) ->
         raise UsageError("--events is empty", hint="name a file: --events events.jsonl")
     descriptor = places.open_as_it_is(path)
     if descriptor is None:
+        if Path(path).is_dir():
+            inside = quote(str(Path(path, "events.jsonl")))
+            raise UsageError(f"--events {path} is a folder", hint=f"name a file in it: --events {inside}")
         places.check_file(Path(path))
         if Path(path).resolve() in [output.resolve() for output in outputs]:
             raise UsageError(f"{path} gets the transcript", hint="name another file with --events.")

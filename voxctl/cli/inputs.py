@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from voxctl.cli.places import STANDARD
-from voxctl.errors import UsageError
+from voxctl.errors import AudioError, UsageError
 
 if TYPE_CHECKING:
     from voxctl.audio.decode import AudioFile
@@ -45,8 +45,9 @@ class Hearing:
         if len(speakers) != len(files):
             opened.close()
             channels = "1 channel" if len(files) == 1 else f"{len(files)} channels"
-            raise UsageError(
-                f"{opened.name} has {channels}, and --speakers names {len(speakers)}", hint="name one for each channel."
+            raise AudioError(
+                f"{opened.name} has {channels}, and --speakers names {len(speakers)}",
+                hint="name one for each channel, or transcribe this file by itself.",
             )
         return opened
 
@@ -78,6 +79,11 @@ def can_be_opened_again(name: str) -> bool:
     return name != STANDARD and Path(name).is_file()
 
 
+def called(name: str) -> str:
+    """Return what people call the input of this name on the command line."""
+    return "standard input" if name == STANDARD else name
+
+
 def parse_channel(channel: str | None, speakers: str | None) -> tuple[int | None, bool, tuple[str, ...] | None]:
     """Return ``channel``, ``every_channel`` and ``speakers`` of a ``Hearing`` from what was typed."""
     names = tuple(name.strip() for name in speakers.split(",")) if speakers is not None else None
@@ -93,14 +99,18 @@ def parse_channel(channel: str | None, speakers: str | None) -> tuple[int | None
     return int(channel), False, None
 
 
+_NAMES = f"names have 1 to {_NAME_MOST} characters and a comma between them: --speakers Agent,Customer"
+
+
 def _check_names(names: tuple[str, ...], every: bool) -> None:
     if not every:
         raise UsageError("--speakers names the channels of a call", hint="add --channel all.")
     for name in names:
-        if not name or len(name) > _NAME_MOST or not name.isprintable():
+        if not name or not name.isprintable():
+            raise UsageError(f"--speakers {name!r} is no name", hint=_NAMES)
+        if len(name) > _NAME_MOST:
             raise UsageError(
-                f"--speakers {name!r} is no name",
-                hint=f"names have 1 to {_NAME_MOST} characters and a comma between them: --speakers Agent,Customer",
+                f"--speakers {name!r:.60} has {len(name)} characters, and there is room for {_NAME_MOST}", hint=_NAMES
             )
     if len(set(names)) < len(names):
         raise UsageError("--speakers gives two channels one name", hint="choose different names.")

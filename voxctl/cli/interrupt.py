@@ -13,14 +13,14 @@ from typing import Any
 
 from voxctl.errors import Interrupted
 
-#: Service managers say SIGTERM where a person presses Ctrl-C.
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+#: Service managers say SIGTERM where a person presses Ctrl-C, and a terminal that is closed says SIGHUP.
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 #: How long leaving at once may take.
 _LEAVE_S = 3.0
 
 
 class Interrupts:
-    """Counts Ctrl-C and SIGTERM.
+    """Counts Ctrl-C, SIGTERM and SIGHUP.
 
     The first calls what ``ending`` was given, if it can still end well; any other cancels everything.
     """
@@ -46,7 +46,9 @@ class Interrupts:
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
         """Take the signals over while open."""
-        before = [(number, signal.signal(number, self._receive)) for number in _SIGNALS]
+        ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN  # by `nohup`, and so it stays
+        numbers = [number for number in _SIGNALS if not (ignored and number == signal.SIGHUP)]
+        before = [(number, signal.signal(number, self._receive)) for number in numbers]
         try:
             yield
         finally:
@@ -55,6 +57,8 @@ class Interrupts:
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         # Python runs this even while the event loop hangs in a write that nobody reads (`| less`, Ctrl-S).
+        if number == signal.SIGHUP and self._n_received:
+            return  # the system and the shell each say it when a terminal is closed
         self._n_received += 1
         if self._n_received > 1:
             _leave_soon()

@@ -7,11 +7,12 @@ import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, ExitStack, aclosing, contextmanager
 from dataclasses import dataclass
+from threading import Timer
 from typing import TYPE_CHECKING
 
 import typer
 
-from voxctl.cli.inputs import Hearing, Input, can_be_opened_again
+from voxctl.cli.inputs import Hearing, Input, called, can_be_opened_again
 from voxctl.cli.interrupt import Interrupts
 from voxctl.cli.reading import Reading
 from voxctl.cli.targets import Target
@@ -69,7 +70,7 @@ class Run:
         all of several are bad.
         """
         for name in self._job.files:
-            with self._sparing_the_others():
+            with self._sparing_the_others(), self._patience_told(name, f"sound from {called(name)}"):
                 opened = self._job.hearing.open(name)
                 if can_be_opened_again(name):
                     opened.close()
@@ -87,11 +88,13 @@ class Run:
 
         job = self._job
         if job.output is not None:
-            self._output = kept.enter_context(plan_output(job.output, job.files, job.format.suffix))
+            with self._patience_told(job.output, f"a reader of {job.output}"):
+                self._output = kept.enter_context(plan_output(job.output, job.files, job.format.suffix))
             recover(self._output.paths, self._view.say)
         if job.events is not None:
             paths = self._output.paths if self._output else ()
-            self._events = kept.enter_context(open_event_log(job.events, job.files, paths))
+            with self._patience_told(job.events, f"a reader of {job.events}"):
+                self._events = kept.enter_context(open_event_log(job.events, job.files, paths))
 
     async def transcribe(self, target: Target, interrupts: Interrupts) -> None:
         """Transcribe every good input in turn."""
@@ -114,6 +117,20 @@ class Run:
             raise typer.Exit(self._failed.exit_code)
 
     @contextmanager
+    def _patience_told(self, name: str, what: str) -> Iterator[None]:
+        """Say what is waited for if the other end of a pipe makes us wait."""
+        if can_be_opened_again(name):
+            yield
+            return
+        timer = Timer(_PATIENCE_S, self._view.say, [f"waiting for {what}; Ctrl-C leaves"])
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    @contextmanager
     def _sparing_the_others(self) -> Iterator[None]:
         try:
             yield
@@ -133,8 +150,6 @@ class Run:
             journal = kept.enter_context(self._journal(name, sound, target))
             reading = Reading(sound, self._view, self._events, journal)
             try:
-                if sound.n_missing_bytes > _CUT_SHORT_BYTES:
-                    self._view.say(f"note: {sound.name} is cut short: {sound.n_missing_bytes // 1000} kB are missing")
                 with reading.recorded():
                     await self._listen(sound, reading, target, interrupts)
             finally:
@@ -143,11 +158,7 @@ class Run:
                 if journal:
                     journal.needed = False
             self._view.summary(reading.transcript, time.monotonic() - started_s)
-            if reading.lost_s:
-                raise Incomplete(
-                    f"{reading.lost_s:.1f} s of {sound.name} are not in the transcript",
-                    hint="it says where; look at the server's log for why.",
-                )
+            _check_whole(sound, reading)
 
     @contextmanager
     def _journal(self, name: str, sound: Input, target: Target) -> Iterator[Journal | None]:
@@ -159,7 +170,7 @@ class Run:
         from voxctl.cli.journal import Heading, open_journal
 
         heading = Heading(sound.name, target.label, self._job.format, self._job.timestamps, sound.speakers)
-        with open_journal(path, heading) as journal:
+        with open_journal(path, heading, self._view.say) as journal:
             yield journal
 
     async def _listen(self, sound: Input, reading: Reading, target: Target, interrupts: Interrupts) -> None:
@@ -196,10 +207,27 @@ class Run:
         if self._output is None:
             self._view.document(document)
             return
-        self._output.write(name, document)
-        if path := self._output.path_of(name):
-            self._view.say(f"wrote {path}")
+        path = self._output.write(name, document, partial=not transcript.complete)
+        if path is not None:
+            kept = self._output.path_of(name)
+            self._view.say(f"wrote {path}" + ("" if path == kept else f"; {kept} stays as it was"))
 
 
+def _check_whole(sound: Input, reading: Reading) -> None:
+    """Raise ``Incomplete`` for sound that was to be heard and is not in the transcript."""
+    if reading.lost_s:
+        raise Incomplete(
+            f"{reading.lost_s:.1f} s of {sound.name} are not in the transcript",
+            hint="it says where; look at the server's log for why.",
+        )
+    if sound.n_missing_bytes > _CUT_SHORT_BYTES and reading.transcript.complete:
+        raise Incomplete(
+            f"{sound.name} is cut short: {sound.n_missing_bytes // 1000} kB that its header promises are missing",
+            hint="all that is there was transcribed; copy or record the file again for the rest.",
+        )
+
+
+#: How long a pipe may make us wait before it is said.
+_PATIENCE_S = 2.0
 #: Some programs count a header's own bytes wrongly; this is a quarter of a second of telephone sound.
 _CUT_SHORT_BYTES = 2_000

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from voxctl.cli.places import Places, write_all
+from voxctl.cli.places import Places, free_name, write_all
 from voxctl.errors import UsageError
 from voxctl.events import Event, Progress, Tail
 from voxctl.transcript.conversation import Conversation
@@ -68,15 +68,20 @@ def journal_of(output: Path) -> Path:
     return output.with_name(f".{output.name}.voxctl-journal")
 
 
+def _unsaid(text: str) -> None:
+    """Say nothing."""
+
+
 @contextmanager
-def open_journal(output: Path, heading: Heading) -> Iterator[Journal]:
+def open_journal(output: Path, heading: Heading, say: Callable[[str], None] = _unsaid) -> Iterator[Journal]:
     """Keep the journal of ``output`` while open; it is removed at the end unless it is still needed.
 
-    Raises ``UsageError`` when it cannot be opened, or another voxctl has it open.
+    One that was left there since ``recover`` is recovered too. Raises ``UsageError`` when it cannot be opened, or
+    another voxctl has it open.
     """
     places = Places("--output", ())
     path = journal_of(output)
-    descriptor = _opened(path)
+    descriptor = _opened(output, path, say)
     journal = Journal(path, descriptor, places.send)
     try:
         first = {"type": "journal", **{name: getattr(heading, name) for name in heading.__slots__}}
@@ -88,21 +93,40 @@ def open_journal(output: Path, heading: Heading) -> Iterator[Journal]:
         os.close(descriptor)
 
 
-def _opened(path: Path) -> int:
+def _opened(output: Path, path: Path, say: Callable[[str], None]) -> int:
     """Return a descriptor of the journal, ours alone and empty. Raises ``UsageError`` when another one writes it."""
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-    with Places("--output", ()).usable(path):
-        descriptor = os.open(path, flags, 0o600)
+    places = Places("--output", ())
+    while True:
+        with places.usable(path):
+            descriptor = os.open(path, flags, 0o600)
+        ours = False
+        try:
+            if _taken(descriptor, path):
+                if not os.fstat(descriptor).st_size:
+                    os.fchmod(descriptor, 0o600)
+                    ours = True
+                    return descriptor
+                _recover_one(output, path, say)
+        except OSError as exc:
+            raise places.failed(path, exc) from exc
+        finally:
+            if not ours:
+                os.close(descriptor)
+
+
+def _taken(descriptor: int, path: Path) -> bool:
+    """Lock the journal and return whether it is still the one at ``path``: a run that ended may have removed it between
+    our opening it and locking it, and what is written to it then is nobody's. Raises ``UsageError`` when it is locked.
+    """
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.fchmod(descriptor, 0o600)
-        os.truncate(descriptor, 0)
-    except OSError as exc:
-        os.close(descriptor)
-        if isinstance(exc, BlockingIOError):
-            raise _busy(path) from exc
-        raise Places("--output", ()).failed(path, exc) from exc
-    return descriptor
+    except BlockingIOError as exc:
+        raise _busy(path) from exc
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.lstat())
+    except FileNotFoundError:
+        return False
 
 
 def _busy(path: Path) -> UsageError:
@@ -125,10 +149,8 @@ def recover(outputs: Sequence[Path], say: Callable[[str], None]) -> None:
         except OSError:
             continue  # there is none, or none of ours
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _recover_one(output, path, say)
-        except BlockingIOError as exc:
-            raise _busy(path) from exc
+            if _taken(descriptor, path):  # else its own run has ended well meanwhile
+                _recover_one(output, path, say)
         except OSError as exc:
             raise Places("--output", ()).failed(path, exc) from exc
         finally:
@@ -138,7 +160,7 @@ def recover(outputs: Sequence[Path], say: Callable[[str], None]) -> None:
 def _recover_one(output: Path, journal: Path, say: Callable[[str], None]) -> None:
     heading, transcript = read_journal(journal)
     if heading and transcript.words:
-        target = _free_name(output)
+        target = free_name(output, "recovered")
         document = export(transcript, heading.format, target=heading.target, timestamps=heading.timestamps)
         places = Places("--output", ())
         with places.usable(target):
@@ -154,17 +176,9 @@ def _recover_one(output: Path, journal: Path, say: Callable[[str], None]) -> Non
     if heading or not journal.stat().st_size:
         journal.unlink(missing_ok=True)
         return
-    kept = _free_name(output).with_suffix(".voxctl-journal")
+    kept = free_name(output.with_suffix(".voxctl-journal"), "recovered")
     journal.rename(kept)
     say(f"an earlier run was cut off, and its journal cannot be read; it is kept as {kept}")
-
-
-def _free_name(output: Path) -> Path:
-    for number in range(1, 1000):
-        name = f"{output.stem}.recovered{'' if number == 1 else f'-{number}'}{output.suffix}"
-        if not output.with_name(name).exists():
-            return output.with_name(name)
-    raise UsageError(f"{output.parent} holds a thousand recovered files", hint="remove some of them.")
 
 
 def read_journal(path: Path) -> tuple[Heading | None, Transcript | Conversation]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from voxctl.audio.raw import Encoding, RawFormat
+from voxctl.audio.raw import MOST_CHANNELS, RATE_HZ_RANGE, Encoding
 from voxctl.cli.parsing import judged_by, parse_policy, parse_speed
 from voxctl.realtime.models import DEFAULT_MODEL, EMBEDDED
 from voxctl.transcript.export import Format
@@ -79,7 +79,7 @@ EventsOpt = Annotated[
 NoResumeOpt = Annotated[
     bool,
     typer.Option(
-        "--no-resume",
+        "--no-resume/--resume",
         envvar="VOXCTL_NO_RESUME",
         show_envvar=False,
         help="End at the first failure; do not go on over a new connection.",
@@ -89,7 +89,6 @@ RotateOpt = Annotated[
     float | None,
     typer.Option(
         "--rotate-every",
-        min=0,
         metavar="S",
         envvar="VOXCTL_ROTATE_EVERY",
         show_envvar=False,
@@ -111,11 +110,12 @@ ChunkOpt = Annotated[
     ),
 ]
 FormatOpt = Annotated[
-    Format,
+    Format | None,
     typer.Option(
         "--format",
         envvar="VOXCTL_FORMAT",
         show_envvar=False,
+        show_default="by the suffix of --output, else txt",
         help="txt: words as they are committed. The others: a document a file, at its end.",
     ),
 ]
@@ -148,27 +148,29 @@ RawOpt = Annotated[
 ]
 EncodingOpt = Annotated[
     Encoding | None,
-    typer.Option(envvar="VOXCTL_ENCODING", show_envvar=False, help="Of --raw input.", show_default="pcm16"),
+    typer.Option(envvar="VOXCTL_ENCODING", show_envvar=False, help="How --raw sound is written.", show_default="pcm16"),
 ]
 RateOpt = Annotated[
     int | None,
     typer.Option(
+        min=RATE_HZ_RANGE[0],
+        max=RATE_HZ_RANGE[1],
         metavar="HZ",
         envvar="VOXCTL_RATE",
         show_envvar=False,
-        callback=judged_by(lambda rate: RawFormat(Encoding.PCM16, rate, 1)),
-        help="Of --raw input.",
+        help="The sample rate of --raw sound; a telephone's is 8000.",
         show_default="16000",
     ),
 ]
 ChannelsOpt = Annotated[
     int | None,
     typer.Option(
+        min=1,
+        max=MOST_CHANNELS,
         metavar="N",
         envvar="VOXCTL_CHANNELS",
         show_envvar=False,
-        callback=judged_by(lambda channels: RawFormat(Encoding.PCM16, 16_000, channels)),
-        help="Of --raw input.",
+        help="How many channels --raw sound has; 2 are both sides of a call.",
         show_default="1",
     ),
 ]
@@ -179,17 +181,6 @@ HostOpt = Annotated[
         envvar="VOXCTL_HOST",
         show_envvar=False,
         help="Address to listen on; a public one needs --api-key.",
-    ),
-]
-PortOpt = Annotated[
-    int,
-    typer.Option(
-        "--port",
-        min=0,
-        max=65535,
-        envvar="VOXCTL_PORT",
-        show_envvar=False,
-        help="Port to listen on; 0 takes a free one.",
     ),
 ]
 ServerKeyOpt = Annotated[

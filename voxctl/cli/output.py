@@ -1,8 +1,8 @@
 """Where documents go: ``--output`` judged before anything is transcribed, each document written whole or not at all.
 
-A regular file is replaced in one step by a finished temporary file of its folder. Devices and pipes cannot be replaced,
-so they are written to as they are. A symbolic link as the file is refused: replacing it or writing through it would
-each surprise somebody.
+A regular file is replaced in one step by a finished temporary file of its folder; a partial transcript replaces none,
+and goes beside it. Devices and pipes cannot be replaced, so they are written to as they are. A symbolic link as the
+file is refused: replacing it or writing through it would each surprise somebody.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from shlex import quote
 from types import TracebackType
 from typing import Self
 
-from voxctl.cli.places import STANDARD, Places, new_file_mode, write_all
+from voxctl.cli.places import STANDARD, Places, free_name, new_file_mode, write_all
 from voxctl.errors import UsageError
 
 
@@ -39,16 +39,20 @@ class Output:
         """Return the file for the input ``name``, ``None`` where all documents go to one device or pipe."""
         return self._paths.get(name)
 
-    def write(self, name: str, document: str) -> None:
-        """Write the document of the input ``name``, as it was given on the command line.
+    def write(self, name: str, document: str, *, partial: bool = False) -> Path | None:
+        """Write the document of the input ``name``, as it was given on the command line; return its file, if any.
 
-        Raises ``OutputError`` when it cannot be written whole, and leaves what was there before.
+        A ``partial`` one leaves an older file of that name as it is, and gets a name of its own. Raises ``OutputError``
+        when it cannot be written whole, and leaves what was there before.
         """
         data = document.encode("utf-8", errors="backslashreplace")
-        if self._fd is None:
-            self._replace(self._paths[name], data)
-        else:
+        if self._fd is not None:
             self._places.send(self._fd, data)
+            return None
+        target = self._paths[name]
+        place = free_name(target, "partial") if partial and _holds_something(target) else target
+        self._replace(place, data, like=target)
+        return place
 
     def __enter__(self) -> Self:
         return self
@@ -58,12 +62,12 @@ class Output:
             os.close(self._fd)
             self._fd = None
 
-    def _replace(self, target: Path, data: bytes) -> None:
+    def _replace(self, target: Path, data: bytes, like: Path) -> None:
         try:
             descriptor, name = _temporary(target.parent)
             try:
                 try:
-                    _dress_as(target, descriptor)
+                    _dress_as(like, descriptor)
                     write_all(descriptor, data)
                     os.fsync(descriptor)
                 finally:
@@ -137,6 +141,14 @@ def _check_folder(folder: Path, *, may_create: bool) -> None:
 
 def _temporary(folder: Path) -> tuple[int, str]:
     return tempfile.mkstemp(prefix=".voxctl-", suffix=".tmp", dir=folder)  # mode 0600
+
+
+def _holds_something(path: Path) -> bool:
+    try:
+        found = path.lstat()
+    except OSError:
+        return False
+    return stat.S_ISREG(found.st_mode) and found.st_size > 0
 
 
 def _dress_as(target: Path, descriptor: int) -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import typer
 
 from voxctl.audio.raw import Encoding, RawFormat
+from voxctl.cli.wrong import elsewhere
 from voxctl.errors import UsageError
 from voxctl.session.policy import Policy
+from voxctl.transcript.export import Format
 
 #: Two connections hear the same sound for some seconds at each turn.
 _LEAST_ROTATE_S = 15.0
@@ -29,10 +33,19 @@ def judged_by(check: Callable[[Any], object]) -> Callable[..., Any]:
         except UsageError as exc:
             if getattr(ctx.get_parameter_source(str(param.name)), "name", "") != "ENVIRONMENT":
                 raise
-            raise UsageError(f"{param.envvar}: {exc.message}", hint=exc.hint) from exc
+            variable = str(param.envvar)
+            raise elsewhere(exc, param.opts[0], variable, variable) from exc
         return value
 
     return judge
+
+
+def format_named_by(output: str | None) -> Format | None:
+    """Return the format that the suffix of ``--output`` names; a folder and any other suffix name none."""
+    if not output or output.endswith(os.sep) or Path(output).is_dir():
+        return None
+    suffix = Path(output).suffix.lower()
+    return next((form for form in Format if form.suffix == suffix), None)
 
 
 def parse_raw(raw: bool, encoding: Encoding | None, rate: int | None, channels: int | None) -> RawFormat | None:
@@ -55,6 +68,16 @@ def parse_policy(no_resume: bool, rotate_s: float | None) -> Policy:
             hint=f"choose {_LEAST_ROTATE_S:g} s or more, or 0 for never.",
         )
     return Policy(resume=not no_resume, rotate_s=rotate_s)
+
+
+def checked_format(format_: Format | None, timestamps: bool) -> Format:
+    """Return the format of the documents, txt unless another one was named."""
+    if timestamps and format_ not in (None, Format.TXT):
+        raise UsageError(
+            f"--timestamps is for --format txt, and this is {format_}",
+            hint=f"leave --timestamps out: {format_} has times of its own.",
+        )
+    return format_ or Format.TXT
 
 
 def parse_speed(speed: str | None, realtime: bool) -> float | None:

@@ -76,9 +76,10 @@ class Places:
             yield
         except FileNotFoundError as exc:
             missing = Path(path).parent if Path(exc.filename or "") == Path(path) else Path(path)
-            raise UsageError(
-                f"{path}: the folder {missing} does not exist", hint=f"run: mkdir -p {quote(str(missing))}"
-            ) from exc
+            doubled = str(path).rstrip(os.sep) == str(missing)
+            where = "" if doubled else f"{path}: "
+            hint = f"run: mkdir -p {quote(str(missing))}"
+            raise UsageError(f"{where}the folder {missing} does not exist", hint=hint) from exc
         except OSError as exc:
             hint = f"choose another place with {self._option}."
             raise UsageError(f"{path} cannot be written to: {exc.strerror or exc}", hint=hint) from exc
@@ -103,6 +104,15 @@ def write_all(descriptor: int, data: bytes) -> None:
     left = memoryview(data)
     while left:
         left = left[os.write(descriptor, left) :]
+
+
+def free_name(path: Path, mark: str) -> Path:
+    """Return a name beside ``path`` that nobody has yet: ``talk.mark.srt``, ``talk.mark-2.srt`` and so on."""
+    for number in range(1, 1000):
+        name = f"{path.stem}.{mark}{'' if number == 1 else f'-{number}'}{path.suffix}"
+        if not os.path.lexists(path.with_name(name)):
+            return path.with_name(name)
+    raise OutputError(f"{path.parent} holds a thousand {mark} files", hint="remove some of them.")
 
 
 def new_file_mode() -> int:

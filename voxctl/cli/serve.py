@@ -8,12 +8,23 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from voxctl.cli.engines import (
+    EngineName,
+    EngineOpt,
+    ExtraArg,
+    MaxModelLenOpt,
+    MaxStreamsOpt,
+    ServedModelOpt,
+    StartTimeoutOpt,
+    UtilizationOpt,
+    VllmOpt,
+    check_for_vllm,
+)
 from voxctl.cli.interrupt import Interrupts, run_interruptible
 from voxctl.cli.options import HostOpt, JsonOpt, ServerKeyOpt
 from voxctl.cli.settings import UseOpt
@@ -30,81 +41,8 @@ if TYPE_CHECKING:
     from voxctl.serving.vllm import VllmLaunch
 
 
-class EngineName(StrEnum):
-    """The recogniser behind the server."""
-
-    POCKETSPHINX = "pocketsphinx"
-    VLLM = "vllm"
-    AUTO = "auto"
-
-
-EngineOpt = Annotated[
-    EngineName,
-    typer.Option(
-        envvar="VOXCTL_ENGINE",
-        help="pocketsphinx: bundled, offline, low accuracy; for trying things out. vllm: starts `vllm serve`, which "
-        "downloads the model once (9 GB) and takes the GPU. auto: vllm where there are both, else pocketsphinx.",
-    ),
-]
-MaxStreamsOpt = Annotated[
-    int | None,
-    typer.Option(
-        envvar="VOXCTL_MAX_STREAMS",
-        show_envvar=False,
-        min=1,
-        show_default="4 per CPU core; vllm: by GPU memory",
-        help="Streams at a time; more are refused, or wait.",
-    ),
-]
-ServedModelOpt = Annotated[
-    str,
-    typer.Option(
-        "--model", envvar="VOXCTL_MODEL", metavar="NAME", help="vllm: a name on the Hugging Face Hub, or a folder."
-    ),
-]
-VllmOpt = Annotated[
-    Path | None,
-    typer.Option(
-        "--vllm",
-        envvar="VOXCTL_VLLM",
-        metavar="PATH",
-        help="The vllm command. Default: the one installed beside voxctl, else the one on PATH.",
-    ),
-]
-MaxModelLenOpt = Annotated[
-    int | None,
-    typer.Option(
-        envvar="VOXCTL_MAX_MODEL_LEN",
-        min=64,
-        metavar="TOKENS",
-        show_default="by GPU memory",
-        help="vllm: the longest session; a token of Voxtral is 80 ms.",
-    ),
-]
-UtilizationOpt = Annotated[
-    float | None,
-    typer.Option(
-        envvar="VOXCTL_GPU_MEMORY_UTILIZATION",
-        min=0.01,
-        max=1.0,
-        metavar="SHARE",
-        show_default="what is free",
-        help="vllm: the share of the GPU's memory that it may take.",
-    ),
-]
-StartTimeoutOpt = Annotated[
-    float,
-    typer.Option(
-        envvar="VOXCTL_START_TIMEOUT", min=1, metavar="SECONDS", help="vllm: until it answers, the download included."
-    ),
-]
-ExtraArg = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="[-- ARGUMENTS]", show_default=False, help="Passed to `vllm serve` as they are."),
-]
-
-
 def serve(
+    ctx: typer.Context,
     arguments: ExtraArg = None,
     use: UseOpt = None,
     engine: EngineOpt = EngineName.POCKETSPHINX,
@@ -131,8 +69,8 @@ def serve(
     # Behind a stand-in the recogniser has an address of its own.
     host, port = ("127.0.0.1", 0) if stand_in else (host, SERVER_PORT if port is None else port)
     extra = tuple(arguments or ())
-    if extra and engine is EngineName.POCKETSPHINX:
-        raise UsageError(f"{extra[0]!r} is for vllm serve, which is not started", hint="add --engine vllm.")
+    if engine is EngineName.POCKETSPHINX:
+        check_for_vllm(ctx, extra)
     desk = Desk(PlainView(product(sys.stdout), weather(sys.stderr), live=False), json_, stand_in)
 
     settings = VllmSettings(model, max_streams, max_model_len, gpu_memory_utilization, extra)
@@ -210,9 +148,11 @@ async def _serve_vllm(desk: Desk, interrupts: Interrupts, launch: VllmLaunch) ->
 async def _chosen(vllm: Path | None, say: Callable[[str], None]) -> EngineName:
     from voxctl.serving.vllm_found import vllm_or_reason
 
-    usable, reason = await vllm_or_reason(vllm)
-    engine = EngineName.VLLM if usable else EngineName.POCKETSPHINX
+    reason, cure = await vllm_or_reason(vllm)
+    engine = EngineName.POCKETSPHINX if cure else EngineName.VLLM
     say(f"--engine auto takes {engine}: {reason}")
+    if cure:
+        say(f"  try: {cure}")
     return engine
 
 

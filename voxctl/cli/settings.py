@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, cast
 
 import typer
 
-from voxctl.config import SECRET, ConfigFile, Entry, check_profile, entries_of, layered, profiles_of, read_files
+from voxctl.cli.wrong import elsewhere, refused
+from voxctl.config import ConfigFile, Entry, check_profile, entries_of, layered, profiles_of, read_files
 from voxctl.errors import UsageError, VoxError
 
 _META = "voxctl.settings"
@@ -35,7 +36,8 @@ class Settings:
     def default_map(self, command: str) -> dict[str, Any]:
         """Return the same as the values of the command's parameters."""
         options = self.commands.get(command, {})
-        return {options[key].name: typed(entry, options[key]) for key, entry in self.of(command).items()}
+        held = self.of(command).items()
+        return {options[key].name: typed(entry, options[key]) for key, entry in held if not entry.fault}
 
 
 def key_of(option: Any) -> str:
@@ -76,8 +78,11 @@ def typed(entry: Entry, option: Any) -> str | bool:
     return value if isinstance(value, bool) else str(value)
 
 
-def read_settings(ctx: typer.Context, profile: str | None) -> Settings:
-    """Read the files and judge everything in them by the rules of the options. Raises ``UsageError``."""
+def read_settings(ctx: typer.Context, profile: str | None, *, mark: bool = False) -> Settings:
+    """Read the files and judge everything in them by the rules of the options. Raises ``UsageError``.
+
+    With ``mark`` a wrong value does not raise: its entry has a ``fault``.
+    """
     group = cast(Any, ctx.find_root().command)
     commands = _ByCommand(group.commands)
     files = read_files(_folder(), os.environ)
@@ -88,7 +93,7 @@ def read_settings(ctx: typer.Context, profile: str | None) -> Settings:
         for entry in entries_of(file, commands):
             for command in [entry.command] if entry.command else list(commands):
                 if option := commands[command].get(entry.key):
-                    entry = _judged(ctx, entry, option)
+                    entry = _judged(ctx, entry, option, mark)
             entries.append(entry)
     return Settings(files, tuple(entries), profile, commands)
 
@@ -100,24 +105,33 @@ def _folder() -> Path | None:
         return None
 
 
-def _judged(ctx: typer.Context, entry: Entry, option: Any) -> Entry:
-    text = typed(entry, option)
-    said = f"{entry.file.name}: {entry.place}" + ("" if entry.key == SECRET else f" = {entry.value!s:.80}")
+def _judged(ctx: typer.Context, entry: Entry, option: Any, mark: bool) -> Entry:
     try:
-        value = option.process_value(ctx, text) if text != "" else text
-    except typer.BadParameter as exc:
-        raise UsageError(f"{said}: {exc.message}", hint=f"{option.opts[0]}: {option.help}") from exc
-    except VoxError as exc:
-        raise UsageError(f"{said}: {exc.message}", hint=exc.hint) from exc
+        value = _accepted(ctx, entry, option)
+    except UsageError as exc:
+        if not mark:
+            raise
+        return replace(entry, fault=entry.fault or exc)
     if isinstance(value, Path):  # a path in a file is meant from where the file is
-        value = str(entry.file.path.absolute().parent / value.expanduser())
-        return Entry(entry.file, entry.place, entry.key, value, entry.command, entry.profile)
+        return replace(entry, value=str(entry.file.path.absolute().parent / value.expanduser()))
     return entry
+
+
+def _accepted(ctx: typer.Context, entry: Entry, option: Any) -> Any:
+    text = typed(entry, option)
+    where = f"{entry.file.name}: {entry.place}"
+    try:
+        return option.process_value(ctx, text) if text != "" else text
+    except typer.BadParameter as exc:
+        said = f"{entry.key} = {{}}" if isinstance(entry.value, int | float) else f'{entry.key} = "{{}}"'
+        raise refused(option, where, entry.value, said) from exc
+    except UsageError as exc:
+        raise elsewhere(exc, option.opts[0], where, entry.key) from exc
 
 
 def _use(ctx: typer.Context, profile: str | None) -> str | None:
     if not ctx.resilient_parsing:
-        settings = read_settings(ctx, profile or None)
+        settings = read_settings(ctx, profile or None, mark=ctx.info_name == "config")
         ctx.meta[_META] = settings
         ctx.default_map = settings.default_map(str(ctx.info_name))
     return profile

@@ -16,6 +16,7 @@ from voxctl.cli.interrupt import Interrupts
 from voxctl.errors import UsageError
 from voxctl.realtime.models import DEFAULT_MODEL, facts_for
 from voxctl.ui.plain import PlainView
+from voxctl.ui.text import counted
 
 if TYPE_CHECKING:
     from voxctl.serving.standin.server import RunningStandIn
@@ -153,7 +154,7 @@ class Desk:
             return
         if self._as_json:
             self.view.document(json.dumps({"url": url, "model": model, "max_streams": max_streams}))
-        self.say(f"serving {model} to {max_streams} streams at {url}; Ctrl-C ends it")
+        self.say(f"serving {model} to {counted(max_streams, 'stream')} at {url}; Ctrl-C ends it")
         named = "" if facts_for(model).low_accuracy or model == DEFAULT_MODEL else f" --model {shlex.quote(model)}"
         self.say(f"  try: voxctl transcribe FILE --url {url}{named}")
         yield

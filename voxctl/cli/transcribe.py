@@ -12,16 +12,15 @@ import typer
 
 from voxctl.cli import aws_options as aws
 from voxctl.cli import options as o
-from voxctl.cli.inputs import Hearing, parse_channel
+from voxctl.cli.inputs import EVERY_CHANNEL, Hearing, parse_channel
 from voxctl.cli.interrupt import Interrupts, run_interruptible
 from voxctl.cli.job import Job, Run
-from voxctl.cli.parsing import judged_by, parse_policy, parse_raw, parse_speed
+from voxctl.cli.parsing import checked_format, judged_by, parse_policy, parse_raw, parse_speed
 from voxctl.cli.places import STANDARD
 from voxctl.cli.settings import UseOpt
 from voxctl.cli.targets import Choice, Target, open_target
 from voxctl.connect import REALTIME_INVOCATION
 from voxctl.errors import Interrupted, UsageError
-from voxctl.transcript.export import Format
 from voxctl.ui.streams import product, weather
 from voxctl.ui.view import open_view
 
@@ -33,8 +32,9 @@ ChannelOpt = Annotated[
         envvar="VOXCTL_CHANNEL",
         show_envvar=False,
         callback=judged_by(lambda channel: parse_channel(channel or None, None)),
-        help="Take this channel only, 1 being the left; all makes a transcript of each, labelled; without it they are "
-        "mixed.",
+        autocompletion=lambda incomplete: [c for c in ("1", "2", EVERY_CHANNEL) if c.startswith(incomplete)],
+        help="Take this channel only, 1 being the left; all makes a transcript of each, labelled, over a stream of the "
+        "server for each; without it they are mixed.",
     ),
 ]
 SpeakersOpt = Annotated[
@@ -60,7 +60,7 @@ def transcribe(
     speed: o.SpeedOpt = None,
     realtime: o.RealtimeOpt = False,
     chunk_ms: o.ChunkOpt = 80,
-    format_: o.FormatOpt = Format.TXT,
+    format_: o.FormatOpt = None,
     timestamps: o.TimestampsOpt = False,
     output: o.OutputOpt = None,
     events: o.EventsOpt = None,
@@ -81,13 +81,12 @@ def transcribe(
     """Transcribe audio files: words appear on stdout as they are committed, everything else on stderr."""
     if files.count(STANDARD) > 1:
         raise UsageError("standard input can be read once", hint="name - a single time.")
-    if timestamps and format_ is not Format.TXT:
-        raise UsageError("--timestamps is for --format txt", hint="the other formats have times of their own.")
+    form = checked_format(format_, timestamps)
     sound = parse_raw(raw, encoding, rate, channels)
     pace = parse_speed(speed, realtime)
     hearing = Hearing(chunk_ms, sound, *parse_channel(channel or None, speakers or None))
     policy = parse_policy(no_resume, rotate_every)
-    job = Job(files, hearing, model or None, pace, policy, format_, timestamps, output, events)
+    job = Job(files, hearing, model or None, pace, policy, form, timestamps, output, events)
     server = Choice(url, api_key, ca_bundle, endpoint, region, profile, endpoint_url, variant, invocation_path)
     _carry_out(job, lambda: open_target(server))
 

@@ -95,6 +95,8 @@ async def _looked(check: Check) -> Result:
             task.cancel()
             # Programs it has started are ended before the event loop is.
             await asyncio.wait({task}, timeout=_LET_GO_S)
+        if task.done() and not task.cancelled():
+            task.exception()  # of one that nobody waits for any more, asyncio would tell at the terminal
 
 
 def _judged(check: Check, finding: Finding, exit_code: int | None = None) -> Result:

@@ -38,5 +38,6 @@ async def ran(command: Sequence[str]) -> Ran | None:
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
+            # To the end of what it wrote: asyncio lets go of its pipes then, and not before.
+            await process.communicate()
     return Ran(process.returncode or 0, out.decode(errors="replace").strip(), err.decode(errors="replace").strip())

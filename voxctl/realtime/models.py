@@ -67,8 +67,11 @@ class ModelFacts:
 
 EMBEDDED = ModelFacts("pocketsphinx", r"pocketsphinx", True, delay_s=2.4, max_delay_s=2.4, low_accuracy=True)
 QWEN3_ASR = ModelFacts("qwen3-asr", r"qwen3?[-_ ]?asr", False, delay_s=0.0, max_delay_s=0.0, segment_s=5.0)
+# vLLM hands its worker the list of all audio so far with each token, so a token costs more the longer a connection
+# lasts. With 60 s every later minute of a session costs about 1.3 times the first at most; with 120 s it does not, and
+# the sound that is heard twice at each change counted in, costs as much: benchmarks/README.md.
 VOXTRAL = ModelFacts(
-    "voxtral-realtime", r"voxtral", True, delay_s=0.48, max_delay_s=2.4, rotate_s=180.0, marks_groups=True
+    "voxtral-realtime", r"voxtral", True, delay_s=0.48, max_delay_s=2.4, rotate_s=60.0, marks_groups=True
 )
 #: What a served name that tells nothing is taken for.
 GUESSED = replace(VOXTRAL, guessed=True)

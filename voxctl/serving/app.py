@@ -81,8 +81,9 @@ class RealtimeApp:
 
     async def _turn_away(self, socket: WebSocket) -> None:
         """Refuse for want of room in words: a bare handshake error reaches a SageMaker client as a 424 without any."""
-        log.warning("all %d streams are taken", self._max_streams)
-        full = f"All {self._max_streams} streams of this server are taken; try again later."
+        log.warning("every stream is taken; a client was turned away")
+        streams = "1 stream" if self._max_streams == 1 else f"{self._max_streams} streams"
+        full = f"It serves {streams} at a time."
         try:
             await socket.accept()
             await socket.send_text(wire.error(full, "server_full"))

@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from voxctl.serving.engine import HeardWord, Tick
 
-READY, FAILED, FEED, FINISH, WORDS = b"R", b"X", b"F", b"E", b"W"
+READY, FAILED, VOICE, FEED, FINISH, WORDS = b"R", b"X", b"V", b"F", b"E", b"W"
 HEADER = struct.Struct("!cI")
 _COUNT = struct.Struct("!I")
 _TICK = struct.Struct("!dI")
@@ -40,13 +41,26 @@ def unpacked_ticks(payload: bytes) -> list[Tick]:
     return ticks
 
 
-def packed_words(words: Sequence[Sequence[HeardWord]], confidence: float | None) -> bytes:
-    """Return the payload of ``WORDS``: a list of words for each tick."""
-    lists = [[(word.text, word.end_s) for word in ended] for ended in words]
-    return json.dumps({"words": lists, "confidence": confidence}).encode()
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a worker answers: the words that ended with each tick, how sure it is so far, what it knows of the voice.
+
+    ``voice`` is for another worker's ``VOICE`` request.
+    """
+
+    words: list[list[HeardWord]]
+    confidence: float | None
+    voice: str
 
 
-def unpacked_words(payload: bytes) -> tuple[list[list[HeardWord]], float | None]:
-    """Return the words and the confidence in the payload of ``WORDS``."""
+def packed_reply(reply: Reply) -> bytes:
+    """Return the payload of ``WORDS``."""
+    lists = [[(word.text, word.end_s) for word in ended] for ended in reply.words]
+    return json.dumps({"words": lists, "confidence": reply.confidence, "voice": reply.voice}).encode()
+
+
+def unpacked_reply(payload: bytes) -> Reply:
+    """Return what is in the payload of ``WORDS``."""
     reply = json.loads(payload)
-    return [[HeardWord(text, end_s) for text, end_s in ended] for ended in reply["words"]], reply["confidence"]
+    words = [[HeardWord(text, end_s) for text, end_s in ended] for ended in reply["words"]]
+    return Reply(words, reply["confidence"], reply["voice"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,6 +19,9 @@ MODEL = "pocketsphinx-en-us"
 READY_DEADLINE_S = 30.0
 #: A second of audio takes a fraction of that; a worker that is silent for longer is stuck.
 REPLY_DEADLINE_S = 30.0
+#: A stream that breaks off is most likely gone on with over another connection, which then knows the voice from its
+#: first word. Whoever comes later than this, in seconds, is taken for somebody else.
+VOICE_KEPT_S = 10.0
 NOT_STARTED = "the recogniser is not started"
 _HINT = "try again; if it stays so, reinstall with: pip install --force-reinstall pocketsphinx"
 # Not `-m`, which would look for modules in the user's working directory first.
@@ -55,6 +58,7 @@ class PocketSphinxEngine:
         self._warming: asyncio.Task[None] | None = None
         self._is_open = False
         self._problem: str | None = NOT_STARTED
+        self._voice: tuple[str, float] | None = None
 
     async def start(self) -> None:
         """Start a worker, so that it is known that one can work."""
@@ -75,7 +79,14 @@ class PocketSphinxEngine:
                 await spare.end()
             spare = await self._hire()
         self._warm_up()
-        return PocketSphinxStream(spare)
+        stream = PocketSphinxStream(spare, self._broke_off)
+        voice, self._voice = self._voice, None
+        if voice and asyncio.get_running_loop().time() - voice[1] <= VOICE_KEPT_S:
+            await stream.know(voice[0])
+        return stream
+
+    def _broke_off(self, voice: str) -> None:
+        self._voice = voice, asyncio.get_running_loop().time()
 
     async def aclose(self) -> None:
         """End the reserve; streams end their own workers."""
@@ -111,16 +122,22 @@ class PocketSphinxEngine:
 
 
 class PocketSphinxStream:
-    """One utterance in one worker."""
+    """One utterance in one worker. ``broke_off`` is told what is known of the voice if it does not come to its end."""
 
-    def __init__(self, worker: _Worker) -> None:
+    def __init__(self, worker: _Worker, broke_off: Callable[[str], None]) -> None:
         self._worker = worker
+        self._broke_off: Callable[[str], None] | None = broke_off
         self._confidence: float | None = None
+        self._voice = ""
 
     @property
     def confidence(self) -> float | None:
         """The mean posterior of the words so far."""
         return self._confidence
+
+    async def know(self, voice: str) -> None:
+        """Take what another stream learnt of the voice; before any audio."""
+        await self._ask(pipe.VOICE, voice.encode())
 
     async def feed(self, ticks: Sequence[Tick]) -> Sequence[Sequence[HeardWord]]:
         """Recognise the audio of some ticks."""
@@ -128,16 +145,21 @@ class PocketSphinxStream:
 
     async def finish(self, pcm: bytes) -> Sequence[HeardWord]:
         """Recognise the last audio."""
+        self._broke_off = None
         (words,) = await self._ask(pipe.FINISH, pcm)
         return words
 
     async def aclose(self) -> None:
         """End the worker."""
+        broke_off, self._broke_off = self._broke_off, None
+        if broke_off and self._voice:
+            broke_off(self._voice)
         await self._worker.end()
 
     async def _ask(self, kind: bytes, payload: bytes) -> list[list[HeardWord]]:
-        words, self._confidence = pipe.unpacked_words(await self._worker.ask(kind, payload))
-        return words
+        reply = pipe.unpacked_reply(await self._worker.ask(kind, payload))
+        self._confidence, self._voice = reply.confidence, reply.voice
+        return reply.words
 
 
 class _Worker:

@@ -79,6 +79,19 @@ class Recogniser:
         """The mean posterior of the words in finished stretches; ``None`` before there is any."""
         return min(1.0, self._posterior_sum / self._n_words) if self._n_words else None
 
+    @property
+    def voice(self) -> str:
+        """What was learnt of the voice and its microphone: the mean of the sound's features, as text.
+
+        It is learnt within some ten seconds of speech, and counts: cut every 15 s and each time begun anew, two minutes
+        of a reader had 34 % of errors instead of 25 %, and 26 to 27 % when it was passed on. Set it before any audio.
+        """
+        return str(self._decoder.get_cmn(False))
+
+    @voice.setter
+    def voice(self, voice: str) -> None:
+        self._decoder.set_cmn(voice)
+
     def feed(self, pcm: bytes, until_s: float) -> list[HeardWord]:
         """Take audio, and return the words that ended by ``until_s`` and were not returned before."""
         self._listen(pcm)

@@ -14,7 +14,15 @@ from pathlib import Path
 
 from voxctl.errors import EngineUnavailable
 from voxctl.serving.server import listen_on, url_of
-from voxctl.serving.vllm_command import START_TIMEOUT_S, VllmPlan, VllmSettings, check_build, check_extra, plan_for
+from voxctl.serving.vllm_command import (
+    START_TIMEOUT_S,
+    VllmPlan,
+    VllmSettings,
+    check_build,
+    check_extra,
+    plan_for,
+    wants_cpu,
+)
 from voxctl.serving.vllm_found import driver_seen, find_gpu, find_model, require_vllm, version_of
 from voxctl.serving.vllm_health import answers, served_model
 from voxctl.serving.vllm_log import Cause, LogReader
@@ -69,7 +77,7 @@ async def prepared(settings: VllmSettings, named: Path | None, say: Say) -> Vllm
     check_extra(settings.extra)
     executable = require_vllm(named)
     version, gpu = await version_of(executable), await find_gpu()
-    check_build(version, gpu, driver_seen())
+    check_build(version, gpu, driver_seen() or wants_cpu(settings.extra, os.environ))
     model = find_model(settings.model)
     settings = replace(settings, model=model.source)
     plan = plan_for(settings, model.family, version, gpu if version.for_nvidia else None, model.served_name)

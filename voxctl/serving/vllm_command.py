@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from voxctl.errors import EngineUnavailable, UsageError
 from voxctl.serving.vllm_models import TESTED, VllmModel
@@ -101,12 +102,20 @@ def check_extra(extra: Sequence[str]) -> None:
             raise UsageError(f"{flag} is not for vllm serve directly: voxctl sets it", hint=f"{_OURS[flag]}.")
 
 
+def wants_cpu(extra: Sequence[str], environment: Mapping[str, str]) -> bool:
+    """Return whether the user said that vLLM is to do without a GPU, in words that vLLM itself takes."""
+    target = environment.get("VLLM_TARGET_DEVICE", "")
+    pairs = {" ".join(pair) for pair in pairwise(extra)}
+    return target == "cpu" or "--device=cpu" in extra or "--device cpu" in pairs
+
+
 def check_build(version: VllmVersion, gpu: Gpu | None, gpu_seen: bool) -> None:
     """Raise ``EngineUnavailable`` where vLLM could only fail, and later: no GPU for a build that needs one."""
     if version.for_nvidia and gpu is None and not gpu_seen:
         raise EngineUnavailable(
             f"vLLM {version.text} needs an NVIDIA GPU, and this machine shows none",
-            hint="voxctl serve --engine pocketsphinx, which needs none; or a machine where nvidia-smi lists a GPU.",
+            hint="voxctl serve --engine pocketsphinx, which needs none; or a machine where nvidia-smi lists a GPU; "
+            "or VLLM_TARGET_DEVICE=cpu if this vLLM runs on processors.",
         )
 
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import shlex
 import shutil
 import sys
 from dataclasses import dataclass
@@ -46,7 +47,12 @@ def find_vllm(named: Path | None) -> Path | None:
     ``None`` if there is none. Raises ``EngineUnavailable`` for a name that is no command.
     """
     if named is not None:
-        found = shutil.which(named.expanduser())
+        path = named.expanduser()
+        found = shutil.which(path)
+        if found is None and path.is_dir():
+            inside = next((p for p in (path / "vllm", path / "bin" / "vllm") if p.is_file()), path / "bin" / "vllm")
+            hint = f"--vllm {shlex.quote(str(inside))}"
+            raise EngineUnavailable(f"{named} is a folder, not a vllm command", hint=hint)
         if found is None:
             raise EngineUnavailable(f"there is no command {named}", hint="give --vllm the path of a vllm command.")
         return Path(found).absolute()
@@ -101,17 +107,20 @@ def driver_seen() -> bool:
     return _DRIVER.exists() and os.environ.get("CUDA_VISIBLE_DEVICES", "0") not in ("", "-1")
 
 
-async def vllm_or_reason(named: Path | None) -> tuple[bool, str]:
-    """Return whether vLLM can serve here on a GPU, and why or why not, in words."""
+async def vllm_or_reason(named: Path | None) -> tuple[str, str | None]:
+    """Return in words why vLLM can serve here on a GPU, with ``None``; or why it cannot, and what would change that."""
     executable, gpu = find_vllm(named), await find_gpu()
     if executable is None:
-        return False, "there is no vllm command"
+        return "there is no vllm command", _INSTALL
     if gpu is None:
-        return False, "nvidia-smi shows no GPU"
+        return "nvidia-smi shows no GPU", "a machine with an NVIDIA GPU; if this one has one, install its driver."
     version = await version_of(executable)
     if not version.for_nvidia:
-        return False, f"{executable} is vLLM {version.text}, which is not built for the GPU here"
-    return True, f"vLLM {version.text} and a GPU are here ({gpu.name}, {gpu.total_gib:.0f} GiB)"
+        return (
+            f"{executable} is vLLM {version.text}, which is not built for the GPU here",
+            f"--engine vllm takes it all the same; for the GPU: {_INSTALL}",
+        )
+    return f"vLLM {version.text} and a GPU are here ({gpu.name}, {gpu.total_gib:.0f} GiB)", None
 
 
 def find_model(name: str) -> FoundModel:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from voxctl.serving import pipe
 
 if TYPE_CHECKING:
+    from voxctl.serving.engine import HeardWord
     from voxctl.serving.recogniser import Recogniser
 
 
@@ -50,11 +51,15 @@ def _load(sink: BinaryIO) -> Recogniser | None:
 
 
 def _obey(recogniser: Recogniser, kind: bytes, payload: bytes) -> bytes:
-    if kind == pipe.FEED:
-        words = [recogniser.feed(tick.pcm, tick.until_s) for tick in pipe.unpacked_ticks(payload)]
-    else:
-        words = [recogniser.finish(payload)]
-    return pipe.packed_words(words, recogniser.confidence)
+    words: list[list[HeardWord]] = []
+    match kind:
+        case pipe.VOICE:
+            recogniser.voice = payload.decode()
+        case pipe.FEED:
+            words = [recogniser.feed(tick.pcm, tick.until_s) for tick in pipe.unpacked_ticks(payload)]
+        case _:
+            words = [recogniser.finish(payload)]
+    return pipe.packed_reply(pipe.Reply(words, recogniser.confidence, recogniser.voice))
 
 
 def _read(source: BinaryIO) -> tuple[bytes, bytes] | None:

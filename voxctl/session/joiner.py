@@ -76,10 +76,14 @@ class Joiner:
         ``tail`` beyond its words. ``final``: it has to be decided now. From then on the newcomer's words are to be
         appended. Returns the seam, unless nothing was said before it, and what the newcomer adds.
         """
+        old, began_s, n_before = list(self._old), newcomer.began_s, 0
+        if len(old) == _WORDS and old[0].end_s > began_s:  # it has heard again more than is remembered
+            began_s = old[0].end_s
+            n_before = sum(word.end_s < began_s for word in newcomer.words)
         found = join(
-            list(self._old),
-            newcomer.words,
-            began_s=newcomer.began_s,
+            old,
+            newcomer.words[n_before:],
+            began_s=began_s,
             began_in_pause=newcomer.in_pause,
             heard_s=heard_s,
             final=final,
@@ -88,10 +92,11 @@ class Joiner:
         )
         if found is None:
             return None
+        skip = n_before + found.skip
         given: list[Seam | Words] = [Seam(max(found.at_s, 0.0), found.uncertain)] if self.n_words else []
         if self.n_words:
-            self._seam = _Seam("".join(newcomer.texts[: found.skip]), tail)
-        rest = Words("".join(newcomer.texts[found.skip :]), tuple(newcomer.words[found.skip :]))
+            self._seam = _Seam("".join(newcomer.texts[:skip]), tail)
+        rest = Words("".join(newcomer.texts[skip:]), tuple(newcomer.words[skip:]))
         if rest.words and (said := self.append(rest)):
             given.append(said)
         return given

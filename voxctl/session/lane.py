@@ -18,7 +18,7 @@ from voxctl.session.policy import Policy
 from voxctl.transport.base import Transport
 
 _POLL_S = 0.05
-_WATCH_S = 0.25
+_WATCH_S = 0.5
 
 #: What a lane reports, times being those of the session.
 LaneEvent = Words | Tail | Notice | Acknowledged

@@ -13,6 +13,8 @@ from voxctl.session.lane import Lane
 
 #: A word may still come for sound that was acknowledged so recently, in seconds.
 _LATE_S = 1.5
+#: How far everything is, is told when it is so much further, in seconds: whoever is told wakes up for it.
+_TOLD_EVERY_S = 0.24
 
 
 class Ledger:
@@ -27,7 +29,7 @@ class Ledger:
         self.sent_s = 0.0
         self.emit = emit
         self._feed = feed
-        self._acked_s = self._lost_s = 0.0
+        self._acked_s = self._lost_s = self._told_s = 0.0
 
     @property
     def base_s(self) -> float:
@@ -45,12 +47,19 @@ class Ledger:
         if leads:
             self.heard_s = max(self.heard_s, lane.settled_s)
             self._acked_s = max(self._acked_s, lane.acked_s)
+        if self._acked_s + self.sent_s - self._told_s >= 2 * _TOLD_EVERY_S:
+            self._tell()
+
+    def _tell(self) -> None:
+        self._told_s = self._acked_s + self.sent_s
         self.emit(Progress(self._acked_s, self.sent_s, self._feed.end / SAMPLE_RATE_HZ))
 
     def count(self, ended: Ended) -> None:
         """Take what a server counted over one connection."""
         self.usage += ended.usage
         self.confidence = ended.confidence
+        if self._acked_s + self.sent_s > self._told_s:
+            self._tell()
         self.emit(StreamEnded(ended.usage, ended.confidence))
 
     def lose(self, start_s: float, end_s: float, reason: str) -> None:

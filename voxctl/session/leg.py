@@ -79,12 +79,20 @@ class Leg:
             report(self, event)
 
 
-def place_to_begin(feed: Feed, end_s: float, back_s: float) -> tuple[int, bool]:
-    """Return where another connection is to begin when all before ``end_s`` is in the transcript, as a position.
+def place_to_begin(feed: Feed, end_s: float, back_s: float, asked: int | None) -> tuple[int, bool]:
+    """Return where another connection is to begin when all before ``end_s`` is in the transcript, as a position, and
+    whether nobody speaks there.
 
-    The first pause of the last ``back_s`` seconds, and true; where there is none, their beginning, and false. The very
-    beginning of the sound is as good as a pause.
+    ``asked``, which is such a place, or the oldest sound that is left after it; else the first pause of the last
+    ``back_s`` seconds, or their beginning. The very beginning of the sound is as good as a pause.
     """
+    if asked is not None:
+        return max(asked, feed.first), True
+    began, in_pause = _pause_or_beginning(feed, end_s, back_s)
+    return (began, in_pause) if began >= feed.first else (feed.first, True)
+
+
+def _pause_or_beginning(feed: Feed, end_s: float, back_s: float) -> tuple[int, bool]:
     start_s = end_s - back_s
     if start_s <= 0:
         return 0, True

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable
 
-from voxctl.errors import Stalled, StreamError
+from voxctl.errors import AwsError, Stalled, StreamError
 from voxctl.events import Event, Notice, Resumed, Rotated, Tail, Words
 from voxctl.realtime.machine import Acknowledged, Ended
 from voxctl.realtime.models import SAMPLE_RATE_HZ
+from voxctl.session.errands import Errands, first
 from voxctl.session.faults import context_full
 from voxctl.session.feed import Feed
 from voxctl.session.handover import Handover
@@ -22,7 +22,9 @@ from voxctl.session.policy import Patience, Policy, Retry, verdict
 from voxctl.session.succession import Succession
 from voxctl.session.watch import FEW_BLANK_DELTAS, WORDLESS_SPEECH_S, Blank, Watch
 
-_TICK_S = 0.25
+#: Between two looks at everything: seconds while connections change hands, and at other times; seconds of sound.
+#: A timer that rings for nothing costs a session as much as a chunk does.
+_TICK_S, _REST_S, _LOOK_AFTER_S = 0.25, 1.0, 1.2
 #: Sound that is kept behind what was heard, for a stretch that came back blank: 32 s.
 _BEHIND = 32 * SAMPLE_RATE_HZ
 #: Seconds after which a newcomer is joined whether or not it is clear where: past what a dead connection had heard; and
@@ -46,13 +48,15 @@ class Relay:
         self._feed = feed
         self._emit = emit
         self._patience = Patience(self._policy, self._clock())
-        self._succession = Succession(self._open, self._part, self._policy, self._clock)
+        self._errands = Errands()
+        self._succession = Succession(self._open, self._errands.begin, self._policy, self._clock)
         self._watch = Watch()
         self._blank = Blank()
         self._before = Handover()
         self._hurried = False
         self._lead: Leg | None = None
-        self._parting: set[asyncio.Task[Any]] = set()
+        self._looked_at_s = 0.0
+        self._due: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @property
     def connected(self) -> bool:
@@ -87,9 +91,8 @@ class Relay:
         """End every connection; those that are saying goodbye have their own deadline."""
         await self._succession.aclose()
         if self._lead:
-            self._part(self._lead.drop())
-        if self._parting:
-            await asyncio.wait(self._parting)
+            self._errands.begin(self._lead.drop())
+        await self._errands.aclose()
 
     async def _end_of_the_lead(self) -> Ended:
         """Return how the leading connection ended, whichever it is by then; look after everything else meanwhile."""
@@ -97,13 +100,15 @@ class Relay:
             lead = self._leading
             if self._hurried:
                 lead.lane.retire()
-            await asyncio.wait({lead.task}, timeout=_TICK_S)
+            await first((lead.task, self._due), _TICK_S if lead.newcomer or self._succession.following else _REST_S)
+            self._errands.check()
             if lead is self._lead and lead.task.done():
                 return lead.task.result()
             await self._look_after(self._clock())
 
     async def _look_after(self, now_s: float) -> None:
         lead, feed, ledger = self._leading, self._feed, self.ledger
+        self._looked_at_s, self._due = lead.lane.sent_s, asyncio.get_running_loop().create_future()
         lane, has_clock = lead.lane, lead.lane.machine.facts.has_clock
         # A model without a clock says nothing of silence: nothing is owed then, and what is long past was heard.
         self._patience.see(now_s, ledger.heard_s, ledger.joiner.n_words, at_rest=not (has_clock and lane.owing))
@@ -122,10 +127,8 @@ class Relay:
                 case Notice() as told:
                     self._emit(told)
             self._succession.attend(now_s, lead, may_begin=not feed.ended and lane.n_blank < FEW_BLANK_DELTAS)
-            following = self._succession.following
-            # As fast as the server can, the one behind would never catch up.
-            lane.held = bool(following and following.lane.sent_s < lane.sent_s and following.admitted(now_s, 0.0))
-            if following:
+            self._succession.pace(lead, feed)
+            if following := self._succession.following:
                 self._look_at(following)
 
     def _report(self, leg: Leg, event: LaneEvent) -> None:
@@ -135,6 +138,10 @@ class Relay:
                 self._look_at(leg)
             case Acknowledged():
                 self.ledger.hear(leg.lane, leads=leg.newcomer is None)
+                if self._succession.following and self._lead:
+                    self._succession.pace(self._lead, self._feed)
+                if leg.lane.sent_s > self._looked_at_s + _LOOK_AFTER_S and not self._due.done():
+                    self._due.set_result(None)
                 if leg.newcomer and leg.lane.machine.n_deltas % _LOOK_EVERY == 0:
                     self._look_at(leg)
             case Words():
@@ -163,7 +170,7 @@ class Relay:
         if following:
             old, self._lead = self._leading, self._succession.take()
             old.heard = False
-            self._part(self._see_off(old))
+            self._errands.begin(self._see_off(old))
             self._emit(Rotated(self.ledger.joiner.end_s))
         for event in found:
             self._emit(event)
@@ -194,7 +201,7 @@ class Relay:
     def _leave(self, lead: Leg) -> None:
         if lead.newcomer is None:
             self._before.note(lead.lane, self._feed, self.ledger.heard_s)
-        self._part(lead.drop())
+        self._errands.begin(lead.drop())
 
     def _heard_words(self) -> None:
         self._blank.over()
@@ -203,36 +210,28 @@ class Relay:
     async def _begin_again(self, lead: Leg, start: int) -> None:
         """Have another connection hear a stretch again that came back blank."""
         try:
-            fresh = await self._open((start, True))
-        except StreamError:
+            fresh = await self._open(start)
+        except (StreamError, AwsError):
             return  # the old one is better than none
         if self._lead is not lead:  # its follower took over meanwhile
-            self._part(fresh.drop())
+            self._errands.begin(fresh.drop())
             return
         if following := self._succession.take():
-            self._part(following.drop())
+            self._errands.begin(following.drop())
         self._leave(lead)
         self._lead = fresh
         self._emit(Resumed(fresh.lane.began_s))
 
-    async def _open(self, place: tuple[int, bool] | None = None) -> Leg:
-        """Make a connection that hears again what it must, from ``place``: a position, and whether nobody speaks."""
-        feed = self._feed
-        place = place or (None if self._before.rut is None else (self._before.rut, True))
-        began, in_pause = place or place_to_begin(feed, self.ledger.base_s, self._patience.replay_s)
-        if began < feed.first:
-            began, in_pause = feed.first, True
-        lane = await self._opening.one(feed, began)
-        leg = Leg(lane, Newcomer(lane.began_s, in_pause))
-        return leg.start(self._report)
+    async def _open(self, start: int | None = None) -> Leg:
+        """Make a connection that hears again what it must, from ``start`` on if that is known to be a good place."""
+        start = self._before.rut if start is None else start
+        began, in_pause = place_to_begin(self._feed, self.ledger.base_s, self._patience.replay_s, start)
+        lane = await self._opening.one(self._feed, began)
+        return Leg(lane, Newcomer(lane.began_s, in_pause)).start(self._report)
 
     async def _see_off(self, leg: Leg) -> None:
         if ended := await leg.see_off():
             self.ledger.count(ended)
-
-    def _part(self, farewell: Coroutine[Any, Any, None]) -> None:
-        self._parting.add(task := asyncio.create_task(farewell))
-        task.add_done_callback(self._parting.discard)
 
     def hurry(self) -> None:
         """Send no more; what was sent is transcribed."""
@@ -248,3 +247,4 @@ class Relay:
         speech_s = self._watch.wordless_speech_s(self._feed, lane.acked_s, self.ledger.joiner.n_words)
         if speech_s >= WORDLESS_SPEECH_S:
             self.ledger.lose(0.0, lane.sent_s, "somebody speaks, and the server heard no word")
+        self._watch.tell_the_worst(self._emit)

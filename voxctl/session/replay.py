@@ -12,15 +12,13 @@ class Replay:
     def __init__(self) -> None:
         self._pcm = bytearray()
         self.first = 0
-
-    @property
-    def end(self) -> int:
-        """The position after the last sample."""
-        return self.first + len(self._pcm) // _BYTES
+        #: The position after the last sample.
+        self.end = 0
 
     def append(self, pcm: bytes) -> None:
         """Add what comes next; whole samples."""
         self._pcm += pcm
+        self.end += len(pcm) // _BYTES
 
     def read(self, at: int, most: int) -> bytes:
         """Return at most ``most`` samples from position ``at`` on, nothing at the end.
@@ -34,6 +32,6 @@ class Replay:
 
     def forget(self, before: int) -> None:
         """Let go of everything before this position; later positions keep their numbers."""
-        n = min(max(before - self.first, 0), len(self._pcm) // _BYTES)
+        n = min(max(before, self.first), self.end) - self.first
         del self._pcm[: n * _BYTES]
         self.first += n

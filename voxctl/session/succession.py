@@ -7,10 +7,15 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-from voxctl.errors import StreamError
+from voxctl.errors import AwsError, StreamError
+from voxctl.realtime.models import SAMPLE_RATE_HZ
+from voxctl.session.feed import Feed
 from voxctl.session.leg import Leg
 from voxctl.session.policy import Policy
 from voxctl.session.rotation import Rotation
+
+#: A leading leg is held when it has heard so much more, until it has heard so much less, in seconds of sound.
+_BEHIND_S, _PASS_S = 0.5, 0.4
 
 _log = logging.getLogger(__name__)
 
@@ -18,20 +23,20 @@ _log = logging.getLogger(__name__)
 class Succession:
     """``following`` is the leg that hears the same sound as the leading one, until it can take over.
 
-    ``open_`` makes such a leg, and ``part`` takes what is to be done with one that is not wanted any more.
+    ``open_`` makes such a leg, and ``begin`` has something done beside the session.
     """
 
     def __init__(
         self,
         open_: Callable[[], Awaitable[Leg]],
-        part: Callable[[Coroutine[Any, Any, None]], None],
+        begin: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
         policy: Policy,
         clock: Callable[[], float],
     ) -> None:
         self.rotation = Rotation(policy)
         self.following: Leg | None = None
         self._open = open_
-        self._part = part
+        self._begin = begin
         self._policy = policy
         self._clock = clock
         self._preparing: asyncio.Task[None] | None = None
@@ -43,7 +48,7 @@ class Succession:
             if following.failed() or not following.admitted(now_s, self._policy.admit_s):
                 # A server may have one place only, and serve nobody while two ask for it.
                 self.following = None
-                self._part(following.drop())
+                self._begin(following.drop())
                 self.rotation.put_off(now_s)
         elif (
             may_begin
@@ -55,17 +60,26 @@ class Succession:
                 model_s=lane.machine.facts.rotate_s,
             )
         ):
-            self._preparing = asyncio.create_task(self._prepare())
+            self._preparing = self._begin(self._prepare())
+
+    def pace(self, lead: Leg, feed: Feed) -> None:
+        """Hold the leading leg until the one behind it has passed it: as fast as the server can, it never would."""
+        behind, lane = (self.following.lane if self.following else None), lead.lane
+        if behind is None or not behind.machine.n_deltas or behind.sent_s >= feed.end / SAMPLE_RATE_HZ:
+            lane.held = False
+        elif lane.held:
+            lane.held = behind.acked_s < lane.acked_s + _PASS_S
+        else:
+            lane.held = behind.acked_s < lane.acked_s - _BEHIND_S
 
     def take(self) -> Leg | None:
         """Return the following leg, if it is any good; it is no longer the following one, and none is prepared."""
         if self._preparing:
             self._preparing.cancel()
-            self._part(_over(self._preparing))
             self._preparing = None
         following, self.following = self.following, None
         if following and following.failed():
-            self._part(following.drop())
+            self._begin(following.drop())
             return None
         return following
 
@@ -73,20 +87,16 @@ class Succession:
         """End it all."""
         if self._preparing:
             self._preparing.cancel()
-            await _over(self._preparing)
+            await asyncio.wait({self._preparing})
         if self.following:
-            self._part(self.following.drop())
+            self._begin(self.following.drop())
 
     async def _prepare(self) -> None:
         try:
             self.following = await self._open()
-        except StreamError as exc:
+        except (StreamError, AwsError) as exc:
             _log.info("no second connection now: %s", exc.message)
             self.rotation.put_off(self._clock())
         finally:
             if self._preparing is asyncio.current_task():
                 self._preparing = None
-
-
-async def _over(task: asyncio.Task[None]) -> None:
-    await asyncio.wait({task})

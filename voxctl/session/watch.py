@@ -3,8 +3,10 @@ speech detector."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from voxctl.audio.speech import speech_s
-from voxctl.events import Notice
+from voxctl.events import Event, Notice
 from voxctl.realtime.models import SAMPLE_RATE_HZ, TICK_S
 from voxctl.session.feed import Feed
 
@@ -42,6 +44,11 @@ class Watch:
             return None
         self._warned = True
         return Notice(f"the server is {behind_s:.0f} s behind: it is slower than the speaker")
+
+    def tell_the_worst(self, emit: Callable[[Event], None]) -> None:
+        """Emit how far behind the server has been, if that was warned of."""
+        if self._warned:
+            emit(Notice(f"at worst the server was {self.most_behind_s:.0f} s behind"))
 
     def wordless_speech_s(self, feed: Feed, heard_s: float, n_words: int) -> float:
         """Return how much speech was heard so far without a single word; nothing once there is one."""

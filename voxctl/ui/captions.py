@@ -16,6 +16,7 @@ from voxctl.ui.flow import Flow
 from voxctl.ui.plain import PlainView, n_words, summary_of, told_gap
 from voxctl.ui.screen import DIM, Region
 from voxctl.ui.status import Status
+from voxctl.ui.streams import scenery
 from voxctl.ui.text import one_line
 from voxctl.ui.wrap import wrap
 
@@ -36,8 +37,10 @@ class CaptionsView:
         if display.screen is None:
             raise ValueError("captions need a screen")
         self._clock = clock
-        self._region = Region(display.screen, colour=display.colour, reflows=display.reflows)
         self._captioned = live and display.screen is out
+        # Without words on it, it may be closed, and the document is written all the same.
+        screen = display.screen if self._captioned else scenery(display.screen)
+        self._region = Region(screen, colour=display.colour, reflows=display.reflows)
         self._plain = PlainView(out, err, live=live and not self._captioned)
         self._err = err
         self._said: set[str] = set()

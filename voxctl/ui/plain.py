@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
+import time
 from typing import TextIO
 
 from voxctl.errors import Interrupted, VoxError
 from voxctl.events import Event, Gap, Notice, Reconnecting, Words
 from voxctl.transcript.conversation import Conversation
 from voxctl.transcript.transcript import Transcript
-from voxctl.ui.text import one_line, printable
+from voxctl.ui.text import counted, one_line, printable, soon
+
+#: While the same failure is tried again, how often it is said, in seconds.
+_AGAIN_S = 10.0
 
 
 def show_error(error: VoxError, err: TextIO) -> None:
@@ -17,6 +22,12 @@ def show_error(error: VoxError, err: TextIO) -> None:
     err.write(f"{prefix}{one_line(error.message)}\n")
     if error.hint:
         err.write(f"  try: {one_line(error.hint)}\n")
+    err.flush()
+
+
+def show_note(text: str, err: TextIO) -> None:
+    """Write a line about something that is odd and stops nothing."""
+    err.write(f"note: {one_line(text)}\n")
     err.flush()
 
 
@@ -36,8 +47,7 @@ def summary_of(transcript: Transcript | Conversation, took_s: float) -> str:
 
 def n_words(transcript: Transcript | Conversation) -> str:
     """Return how many words there are, in words."""
-    n = len(transcript.words)
-    return f"{n} {'word' if n == 1 else 'words'}"
+    return counted(len(transcript.words), "word")
 
 
 class PlainView:
@@ -53,6 +63,7 @@ class PlainView:
         self._safe = printable if out.isatty() else str
         self._begun = False
         self._said: set[str] = set()
+        self._attempts: dict[str, tuple[int, float]] = {}
 
     def begin(
         self, name: str | None, *, target: str = "", duration_s: float | None = None, pace: float | None = None
@@ -70,7 +81,7 @@ class PlainView:
             case Notice(text):
                 self.say(f"note: {text}")
             case Reconnecting(attempt, delay_s, reason):
-                self.say(f"{reason.rstrip('.')}; attempt {attempt} in {delay_s:.1f} s")
+                self._say_again(attempt, delay_s, reason.rstrip("."))
             case Gap():
                 self.say(told_gap(event))
 
@@ -102,6 +113,15 @@ class PlainView:
     def summary(self, transcript: Transcript | Conversation, took_s: float) -> None:
         """Say how much was heard, how fast, and how sure the recogniser is where it tells."""
         self.say(summary_of(transcript, took_s))
+
+    def _say_again(self, attempt: int, delay_s: float, reason: str) -> None:
+        """Say that a connection is tried again, once for each reason and now and then while it lasts."""
+        before, said_s = self._attempts.get(reason, (attempt, -math.inf))
+        now_s = time.monotonic()
+        if attempt <= before or now_s - said_s >= _AGAIN_S:
+            said_s = now_s
+            self.say(f"{reason}; attempt {attempt} {soon(delay_s)}")
+        self._attempts[reason] = attempt, said_s
 
     def _write(self, text: str) -> None:
         if text:

@@ -9,13 +9,17 @@ from rich.cells import cell_len
 
 from voxctl.events import Done, Event, Opened, Progress, Reconnecting, Resumed, Rotated, Words
 from voxctl.ui.screen import CYAN, DIM, GREEN, YELLOW, Row, Span
-from voxctl.ui.text import one_line
+from voxctl.ui.text import one_line, soon
 from voxctl.ui.wrap import cropped
 
 #: The least time between two changes of the numbers, in seconds: faster cannot be read.
 NUMBERS_S = 0.25
 #: How long the line says that a connection took over, in seconds.
 TOLD_S = 3.0
+#: A lag beyond this, in seconds, is the server's doing, whatever the model's delay: it is shown as a warning.
+LATE_S = 8.0
+#: With fewer cells than this, why there is no connection is told instead of when there may be one.
+_ROOMY = 60
 
 _GAP = "  "
 _BAR_LEAST, _BAR_MOST = 8, 32  # cells
@@ -25,8 +29,9 @@ _BAR_LEAST, _BAR_MOST = 8, 32  # cells
 class Status:
     """What is known of a session; ``apply`` its events. ``pace`` is a multiple of real time, ``None`` without a limit.
 
-    The lag is the sound sent that no words can have been shown for yet. At rest it is the delay of the model. It says
-    something only while sound is sent at a pace of its own; as fast as the server goes, the speed is shown instead.
+    At rest the lag is the delay of the model. It says something only while sound is sent at a pace of its own; as fast
+    as the server goes, the speed is shown instead.
+    ``trouble`` is what is tried again, in short and in full, and why.
     """
 
     name: str = ""
@@ -34,12 +39,12 @@ class Status:
     duration_s: float | None = None
     pace: float | None = None
     opened_s: float | None = None
-    trouble: str = ""
+    trouble: tuple[str, str, str] | None = None
     told: str = ""
     heard_s: float = 0.0
     sent_s: float = 0.0
     confidence: float | None = None
-    _shown: tuple[int, bool, str] | None = None
+    _shown: tuple[int, bool, object] | None = None
     _row: Row = ()
     _next_s: float = 0.0
     _told_until_s: float = 0.0
@@ -48,21 +53,21 @@ class Status:
         """Take the next event, which came at ``now_s`` of any clock."""
         match event:
             case Progress(acked_s, sent_s, source_s):
-                self.heard_s, self.sent_s, self.trouble = acked_s, max(sent_s, source_s), ""
+                self.heard_s, self.sent_s, self.trouble = acked_s, max(sent_s, source_s), None
             case Opened():
-                self.opened_s, self.trouble = now_s, ""
+                self.opened_s, self.trouble = now_s, None
             case Resumed():
-                self.trouble = ""
+                self.trouble = None
                 self.told, self._told_until_s = "resumed", now_s + TOLD_S
             case Rotated():
                 self.told, self._told_until_s = "rotated", now_s + TOLD_S
             case Reconnecting(attempt, delay_s, reason):
-                self.trouble = f"reconnecting (attempt {attempt} in {delay_s:.1f} s): {one_line(reason)}"
+                self.trouble = (f"{attempt}", f"attempt {attempt} {soon(delay_s)}", one_line(reason))
             case Words():
-                self.trouble = ""
+                self.trouble = None
             case Done(_, audio_s, confidence):
                 self.heard_s = self.sent_s = audio_s
-                self.confidence, self.trouble = confidence, ""
+                self.confidence, self.trouble = confidence, None
 
     def row(self, width: int, now_s: float) -> Row:
         """Return the line at ``width`` cells. Its numbers move a few times a second, its states at once."""
@@ -74,7 +79,9 @@ class Status:
 
     def _drawn(self, width: int, now_s: float) -> Row:
         if self.trouble:
-            return (("↻ ", YELLOW), (cropped(self.trouble, width - 2), YELLOW))
+            short, long, why = self.trouble
+            told = f"reconnecting ({long if width >= _ROOMY else short}): {why}"
+            return (("↻ ", YELLOW), (cropped(told, width - 2), YELLOW))
         if self.opened_s is None:
             where = f" to {self.target}" if self.target else ""
             return (("○ ", DIM), (cropped(f"connecting{where}", width - 2), DIM))
@@ -92,7 +99,9 @@ class Status:
         for field in ("name", "position", "bar", "percent", "lag", "told", "speed", "confidence", "target"):
             if field in fields:
                 spans += [(_GAP, "")] if spans else []
-                spans += self._bar(min(room, _BAR_MOST)) if field == "bar" else [(cropped(fields[field], width), DIM)]
+                style = YELLOW if field == "lag" and self.lag_s > LATE_S else DIM
+                text = [(cropped(fields[field], width), style)]
+                spans += self._bar(min(room, _BAR_MOST)) if field == "bar" else text
         return tuple(spans)
 
     def _by_importance(self, now_s: float) -> dict[str, str]:
@@ -100,10 +109,10 @@ class Status:
         open_for_s = now_s - (self.opened_s or now_s)
         if self.duration_s:
             fields["position"] = f"{_clock(min(self.heard_s, self.duration_s))} / {_clock(self.duration_s)}"
-        if self.pace is not None:
-            fields["lag"] = f"lag {self.sent_s - self.heard_s:.1f} s"
         if self.told and now_s < self._told_until_s:
             fields["told"] = self.told
+        if self.pace is not None:
+            fields["lag"] = f"lag {self.lag_s:.1f} s"
         if self.duration_s:
             fields["percent"] = f"{self._done:3.0%}"
         if self.name:
@@ -115,6 +124,11 @@ class Status:
         if self.target:
             fields["target"] = self.target
         return fields
+
+    @property
+    def lag_s(self) -> float:
+        """The sound that no words can have been shown for yet, in seconds."""
+        return self.sent_s - self.heard_s
 
     @property
     def _done(self) -> float:

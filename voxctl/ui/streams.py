@@ -40,10 +40,11 @@ class _Product(io.TextIOBase):
 
 
 class _Weather(io.TextIOBase):
-    """stderr that may be closed or full: a transcript is not lost because nobody can be told about it."""
+    """A stream that may be closed or full: a transcript is not lost because nobody can be told about it."""
 
-    def __init__(self, stream: TextIO | None) -> None:
+    def __init__(self, stream: TextIO | None, *, ours: bool) -> None:
         self._stream = stream
+        self._ours = ours
 
     @property
     def encoding(self) -> str:  # type: ignore[override]  # read-only here
@@ -60,7 +61,7 @@ class _Weather(io.TextIOBase):
     def write(self, text: str) -> int:
         try:
             return self._stream.write(text) if self._stream else 0
-        except OSError:
+        except (OSError, OutputError):
             self._give_up()
             return 0
 
@@ -68,13 +69,13 @@ class _Weather(io.TextIOBase):
         try:
             if self._stream:
                 self._stream.flush()
-        except OSError:
+        except (OSError, OutputError):
             self._give_up()
 
     def _give_up(self) -> None:
-        if self._stream is not None:
+        if self._stream is not None and self._ours:
             let_go(self._stream)
-            self._stream = None
+        self._stream = None
 
 
 def product(stdout: TextIO | None) -> TextIO:
@@ -86,7 +87,12 @@ def product(stdout: TextIO | None) -> TextIO:
 
 def weather(stderr: TextIO | None) -> TextIO:
     """Return stderr for everything else; writing to it never fails."""
-    return cast(TextIO, _Weather(stderr))
+    return cast(TextIO, _Weather(stderr, ours=True))
+
+
+def scenery(screen: TextIO) -> TextIO:
+    """Return a terminal for what is only looked at, even if it is stdout; writing to it never fails."""
+    return cast(TextIO, _Weather(screen, ours=False))
 
 
 def let_go(stream: TextIO) -> None:

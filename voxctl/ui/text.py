@@ -13,6 +13,16 @@ def printable(text: str) -> str:
     return _UNSAFE.sub("\ufffd", text)
 
 
+def counted(n: int, what: str) -> str:
+    """Return ``1 stream`` or ``2 streams``."""
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
+
+
+def soon(delay_s: float) -> str:
+    """Return when something happens, for somebody who waits for it."""
+    return "in a moment" if delay_s < 1 else f"in {delay_s:.1f} s"
+
+
 def one_line(text: str) -> str:
     """Return ``text`` safe for a terminal and on one line."""
     return printable(" ".join(text.split()))
