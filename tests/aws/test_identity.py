@@ -131,6 +131,14 @@ async def test_a_program_that_hangs_does_not_hold_a_stream_up(nobody: Path) -> N
     assert time.monotonic() - started < 0.9
 
 
+@pytest.mark.parametrize("program", ["echo no keys", "/no/such/program"])
+async def test_a_program_that_gives_no_keys_is_an_error_like_any_other(nobody: Path, program: str) -> None:
+    (nobody / "config").write_text(f"[default]\ncredential_process = {program}\n")
+    with pytest.raises(AwsError, match="no AWS credentials to use") as caught:
+        await keys()
+    assert caught.value.hint
+
+
 async def test_a_profile_that_is_not_there_is_named() -> None:
     with pytest.raises(AwsError, match="nobody") as caught:
         await keys("nobody")

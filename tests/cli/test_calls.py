@@ -16,6 +16,9 @@ import soxr
 from tests.cli.program import CLIP, SHORT, run, run_here, shown_error
 from tests.fakes.lawful import LawfulServer
 
+#: Each starts processes for seconds: too long for `make test`.
+pytestmark = pytest.mark.real
+
 OTHER_FROM_S = 2.0
 
 

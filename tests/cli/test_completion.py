@@ -14,6 +14,9 @@ import pytest
 
 from tests.cli.program import REPOSITORY, VOXCTL
 
+#: Each starts processes for seconds: too long for `make test`.
+pytestmark = pytest.mark.real
+
 SHELLS = ("bash", "zsh", "fish")
 
 
@@ -46,7 +49,7 @@ def candidates(line: str, folder: Path, **more: str) -> list[str]:
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("voxctl ", ["transcribe", "serve", "config"]),
+        ("voxctl ", ["transcribe", "serve", "doctor", "config"]),
         ("voxctl tr", ["transcribe"]),
         ("voxctl transcribe --format ", ["txt", "json", "jsonl", "srt", "vtt"]),
         ("voxctl transcribe --format js", ["json", "jsonl"]),

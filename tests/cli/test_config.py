@@ -63,6 +63,7 @@ def folder(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.real
 async def test_each_layer_is_obeyed_before_those_below_it(tmp_path: Path, folder: Path) -> None:
     name = "chunk_ms"
     assert await value(folder, name) == (80, "default")
@@ -119,6 +120,7 @@ async def test_a_flag_that_a_file_sets_can_be_taken_back(folder: Path) -> None:
         ('format = "srt"\n[transcribe]\ntimestamps = true', (), {}, "[00:00:0"),
     ],
 )
+@pytest.mark.real
 async def test_what_contradicts_something_nearer_is_left_out(
     folder: Path, text: str, arguments: tuple[str, ...], env: dict[str, str], begins: str
 ) -> None:
@@ -232,6 +234,13 @@ def test_a_variable_that_nobody_reads_is_said_once_and_stops_nothing(folder: Pat
 WRONG: dict[str, str | None] = {
     "use": "nobody",
     "url": "ftp://x",
+    "endpoint": "no name",
+    "region": "nowhere",
+    "profile": "nobody",
+    "endpoint_url": "ftp://x",
+    "variant": None,
+    "invocation_path": None,
+    "upstream": "ftp://x",
     "speed": "fast",
     "rotate_every": "3",
     "channel": "left",
@@ -336,6 +345,7 @@ async def test_a_key_is_never_shown(tmp_path: Path, folder: Path) -> None:
     assert refused.code == 2 and "sesame" not in refused.err
 
 
+@pytest.mark.real
 async def test_a_project_does_not_get_the_users_key(tmp_path: Path, folder: Path) -> None:
     write(folder, f'url = "{NOWHERE}"\n[profiles.p]\nurl = "{NOWHERE}"')
     own = {"VOXCTL_CONFIG": mine(tmp_path, 'api_key = "sesame"')}

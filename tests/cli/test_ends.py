@@ -21,6 +21,9 @@ from tests.fakes.oracle import OracleServer
 from tests.fakes.schedule import Fault, Strike
 from voxctl.cli.journal import journal_of
 
+#: Each starts processes for seconds: too long for `make test`.
+pytestmark = pytest.mark.real
+
 # A bug of ours cannot be typed: this is the program with one built in, in the part that shows words.
 CRASHING = """
 import sys

@@ -16,6 +16,9 @@ import pytest
 from tests.cli.program import CLIP, SHORT, run, shown_error, started
 from tests.fakes.lawful import LawfulServer
 
+#: Each starts processes for seconds: too long for `make test`.
+pytestmark = pytest.mark.real
+
 SCHEMA = jsonschema.Draft202012Validator(
     json.loads(resources.files("voxctl.transcript").joinpath("events.schema.json").read_text("utf-8"))
 )
@@ -109,7 +112,7 @@ async def test_a_place_that_is_none_is_refused_before_anything_is_heard(tmp_path
     places = {
         "input": (str(sound), "is an input"),
         "link": (str(link), "is a symbolic link"),
-        "folder": (str(tmp_path), "is no file"),
+        "folder": (str(tmp_path), "is a folder"),
         "missing": (str(tmp_path / "no" / "events"), "does not exist"),
         "output": (str(target), "gets the transcript"),
         "empty": ("", "--events is empty"),

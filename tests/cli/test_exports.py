@@ -24,6 +24,7 @@ from voxctl.cli.parsing import format_named_by
         (["--timestamps"], "[00:00:00."),
     ],
 )
+@pytest.mark.real
 async def test_every_format_can_go_to_stdout(arguments: list[str], start: str) -> None:
     done = await run("transcribe", SHORT, *arguments)
     assert done.code == 0 and done.out.replace('": ', '":').replace(", ", ",").startswith(start.replace(", ", ","))

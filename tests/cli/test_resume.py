@@ -79,6 +79,7 @@ async def test_what_is_missing_is_in_the_document_and_on_record(speech: Path, tm
     assert [(gap["start_s"], gap["end_s"]) for gap in gaps] == [(0.0, 24.0)]
 
 
+@pytest.mark.real
 async def test_a_server_behind_the_speaker_is_told_counted_and_no_failure(speech: Path, tmp_path: Path) -> None:
     events = tmp_path / "events.jsonl"
     slow = (Strike(Fault("slow_delta", s=1.0, n=6), 10.0),)

@@ -17,6 +17,9 @@ from tests.fakes.lawful import LawfulServer
 from tests.fakes.sagemaker import FakeSageMaker, open_sagemaker, silent_listener
 from voxctl.serving.standin.signature import Key
 
+#: Each starts processes for seconds: too long for `make test`.
+pytestmark = pytest.mark.real
+
 #: 6 s are promised, to a machine with nothing else to do; the one that runs the tests has.
 SOON_S = 15.0
 #: What keeps AWS's own configuration of whoever runs the tests out of them.

@@ -22,6 +22,9 @@ from tests.fakes.sagemaker_sdk import Address, SdkStream, open_sdk
 from voxctl.realtime.codec import EXTENSION_KEY
 from voxctl.serving.standin.signature import Key
 
+#: Each starts processes for seconds: too long for `make test`.
+pytestmark = pytest.mark.real
+
 KEYS = {"endpoint_url", "ca_bundle", "region", "endpoint_name", "access_key_id", "secret_access_key"}
 
 

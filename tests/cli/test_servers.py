@@ -76,6 +76,7 @@ async def test_a_wrong_model_is_named() -> None:
     assert done.code == 4 and "'no-such-model'" in shown_error(done)[0] and "--model" in shown_error(done)[1]
 
 
+@pytest.mark.real
 async def test_a_full_server_is_tried_for_a_while_then_said() -> None:
     async with (
         serving("--max-streams", "1") as (url, _),
@@ -139,6 +140,7 @@ async def test_a_context_that_ends_does_not_stop_the_other_files() -> None:
     assert done.code == 4 and len(done.out.splitlines()) == 2 and done.err.count("context ended") == 2
 
 
+@pytest.mark.real
 async def test_files_that_were_not_tried_are_said() -> None:
     async with LawfulServer(silent_after=40).on_a_port() as url:
         done = await run("transcribe", CLIP, CLIP, CLIP, "--url", url, "--no-resume")
@@ -153,6 +155,7 @@ async def test_an_incomplete_document_is_written_and_says_so() -> None:
     assert document["target"] == url and document["usage"]["completion_tokens"] == 40
 
 
+@pytest.mark.real
 async def test_a_server_that_stops_answering_is_said_in_bounded_time() -> None:
     async with LawfulServer(silent_after=40).on_a_port() as url:
         done = await run("transcribe", CLIP, "--url", url, "--no-resume")

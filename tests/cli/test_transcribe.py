@@ -58,6 +58,7 @@ async def test_the_json_document_is_all_of_stdout_and_keeps_its_schema() -> None
     assert document["usage"]["completion_tokens"] == (149_440 - 40) // 1280 + 11
 
 
+@pytest.mark.real
 async def test_several_files_are_several_lines_in_order(tmp_path: Path) -> None:
     other = tmp_path / "a name with 'quotes' and\na new line.wav"
     other.write_bytes(SHORT.read_bytes())
@@ -68,6 +69,7 @@ async def test_several_files_are_several_lines_in_order(tmp_path: Path) -> None:
     assert all(line for line in done.err.splitlines())
 
 
+@pytest.mark.real
 async def test_several_documents_are_a_line_each() -> None:
     done = await run("transcribe", SHORT, SHORT, "--format", "json")
     texts = [json.loads(line)["text"] for line in done.out.splitlines()]
@@ -135,6 +137,7 @@ async def test_bad_input_is_two_lines_and_exit_code_3(tmp_path: Path, kind: str,
     assert len(done.err.splitlines()) == 2 and done.took_s < 10
 
 
+@pytest.mark.real
 async def test_a_bad_file_among_good_ones_is_said_first_and_does_not_stop_them() -> None:
     done = await run("transcribe", SHORT, "missing.wav", SHORT)
     assert done.code == 3 and len(done.out.splitlines()) == 2
@@ -175,12 +178,14 @@ def damaged_flac(path: Path) -> Path:
     return path
 
 
+@pytest.mark.real
 async def test_a_file_damaged_in_the_middle_keeps_its_words_and_exits_3(tmp_path: Path) -> None:
     done = await run("transcribe", damaged_flac(tmp_path / "broken.flac"))
     assert done.code == 3 and done.out.startswith(WORDS) and done.out.endswith("\n")
     assert "cannot be read past 1" in shown_error(done)[0]
 
 
+@pytest.mark.real
 async def test_a_damaged_file_does_not_stop_the_others(tmp_path: Path) -> None:
     done = await run("transcribe", damaged_flac(tmp_path / "broken.flac"), SHORT)
     first, second = done.out.splitlines()
@@ -263,6 +268,7 @@ async def test_ctrl_c_twice_leaves_though_nobody_reads_what_is_written(wait_s: f
 
 
 @pytest.mark.parametrize("after_s", [0.05, 0.15, 0.25, 0.4])
+@pytest.mark.real
 async def test_ctrl_c_while_it_is_starting_shows_no_traceback_of_ours(after_s: float) -> None:
     async with started("transcribe", CLIP, "--realtime") as program:
         await asyncio.sleep(after_s)
@@ -291,6 +297,7 @@ def test_a_closed_stdout_is_said() -> None:
 
 
 @pytest.mark.parametrize("redirection", ["2>&-", "2>/dev/full"])
+@pytest.mark.real
 def test_a_closed_or_full_stderr_costs_no_word(redirection: str) -> None:
     done = shell(f"voxctl transcribe CLIP {redirection}")
     assert done.returncode == 0 and done.stdout.startswith(SHORT_WORDS)

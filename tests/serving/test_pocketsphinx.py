@@ -107,6 +107,7 @@ def test_speech_that_breaks_off_anywhere_keeps_its_words() -> None:
 
 
 @pytest.mark.parametrize("broken", [True, False], ids=["after one that broke off", "after one that ended well"])
+@pytest.mark.real
 async def test_only_a_stream_after_one_that_broke_off_knows_the_voice(broken: bool) -> None:
     audio, engine = clip(), PocketSphinxEngine()
     before, half = Recogniser(), len(audio) // 4 * 2
@@ -138,6 +139,7 @@ async def test_silence_has_no_words_and_no_confidence() -> None:
         assert "voxctl" not in utterance.done
 
 
+@pytest.mark.real
 async def test_two_streams_at_once_hear_what_each_would_hear_alone() -> None:
     one, other = clip()[: 6 * 32_000], clip()[6 * 32_000 :]
     async with serving(PocketSphinxEngine()) as (_, server), open_wire(server) as a, open_wire(server) as b:

@@ -10,7 +10,7 @@ import gc
 import tracemalloc
 from array import array
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import StringIO
 from pathlib import Path
 
@@ -134,13 +134,15 @@ def survived_hours(spoken: Script, *, fault_s: float = 60.0, look_s: float = HOU
     """Let a live session hear all of ``spoken`` with a fault each ``fault_s``; look at what is held each ``look_s``."""
     numbers = range(1, round(spoken.length_s / fault_s))
     faults = [Strike(_USUAL[i % len(_USUAL)] if i % 30 else _CUT, fault_s * i) for i in numbers]
-    kept, marks = Kept(), list[Held]()
+    kept, marks, before = Kept(), list[Held](), held()
 
     async def source(server: OracleServer) -> AsyncIterator[Chunk]:
         async for chunk in chunks(spoken, 480, 1.0):
             if chunk.end_s >= look_s * (len(marks) + 1):
                 del server.lines[:-_LINES], server.struck[:]
-                marks.append(held())
+                now = held()
+                n_lanes, n_objects = now.n_lanes - before.n_lanes, now.n_objects - before.n_objects
+                marks.append(replace(now, n_lanes=n_lanes, n_objects=n_objects))
             yield chunk
 
     async def heard(session: Session) -> VoxError | None:

@@ -17,7 +17,7 @@ from botocore.parsers import ResponseParserError
 
 from voxctl.aws.client import SAGEMAKER, Account, ca_bundle
 from voxctl.aws.endpoints import trouble_with
-from voxctl.aws.faults import renamed
+from voxctl.aws.faults import FAILURES, renamed
 from voxctl.errors import AwsError
 
 STS, _IAM, _ECR = "sts", "iam", "ecr"
@@ -25,7 +25,6 @@ STS, _IAM, _ECR = "sts", "iam", "ecr"
 INVOKE = ("sagemaker:InvokeEndpointWithBidirectionalStream", "sagemaker:InvokeEndpoint")
 
 #: What botocore raises; the last where something else than AWS answers, such as the sign-in page of a network.
-_FAILURES = (BotoCoreError, ClientError, ResponseParserError)
 
 _LIMIT_S = 2.5
 _MOST_BYTES = 1 << 20
@@ -65,7 +64,7 @@ def source_of(account: Account) -> Source:
         if found is None:
             raise NoCredentialsError
         frozen = found.get_frozen_credentials()
-    except _FAILURES as exc:
+    except FAILURES as exc:
         raise renamed(exc, "there are no AWS credentials to use") from exc
     # botocore tells nobody else when they end.
     return Source(str(found.method), bool(frozen.token), getattr(found, "_expiry_time", None))
@@ -97,7 +96,7 @@ def described(account: Account, name: str) -> Endpoint:
     """Return an endpoint that answers. Raises ``AwsError`` with its state or its failure if it does not."""
     try:
         found = _client(account, SAGEMAKER).describe_endpoint(EndpointName=name)
-    except _FAILURES as exc:
+    except FAILURES as exc:
         error = renamed(exc, f"the endpoint {name} cannot be looked at")
         raise (trouble_with(account, name) if error.code == "ValidationException" else None) or error from exc
     if trouble := trouble_with(account, name):
@@ -128,7 +127,7 @@ def image_labels(account: Account, image: str) -> Mapping[str, str] | None:
         if digest is None:
             return None
         url = client.get_download_url_for_layer(**which, layerDigest=digest)["downloadUrl"]
-    except _FAILURES as exc:
+    except FAILURES as exc:
         raise renamed(exc, f"the image {image} cannot be looked at") from exc
     return _labels(account, url, image)
 
@@ -155,7 +154,7 @@ def refused_actions(account: Account, arn: str, endpoint: str) -> list[str]:
         answer = client.simulate_principal_policy(
             PolicySourceArn=_principal(client, arn), ActionNames=list(INVOKE), ResourceArns=[endpoint]
         )
-    except _FAILURES as exc:
+    except FAILURES as exc:
         raise renamed(exc, "IAM does not say whether you may invoke it") from exc
     return [str(r["EvalActionName"]) for r in answer["EvaluationResults"] if r["EvalDecision"] != "allowed"]
 

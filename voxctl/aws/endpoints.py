@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from voxctl.aws.client import SAGEMAKER, Account
-from voxctl.aws.faults import renamed
+from voxctl.aws.faults import FAILURES, renamed
 from voxctl.errors import AwsError
 
 #: The tag of what voxctl deployed.
@@ -25,7 +26,7 @@ def managed_endpoint(account: Account) -> str:
     client = account.client(SAGEMAKER)
     try:
         found = [endpoint["EndpointName"] for endpoint in _endpoints(client) if _is_managed(client, endpoint)]
-    except (BotoCoreError, ClientError) as exc:
+    except FAILURES as exc:
         raise renamed(exc, f"the endpoints in {account.region} cannot be listed") from exc
     if len(found) == 1:
         return str(found[0])
@@ -67,7 +68,7 @@ def trouble_with(account: Account, name: str) -> AwsError | None:
         if error.get("Code") in ("ValidationException", "ValidationError", "ResourceNotFound"):
             return _unknown(account, client, name)
         return None
-    except (BotoCoreError, AwsError):
+    except (BotoCoreError, ResponseParserError, AwsError):
         return None
     status, where = described["EndpointStatus"], f"the endpoint {name} in {account.region}"
     if status == "Failed":
@@ -85,7 +86,7 @@ def _unknown(account: Account, client: Any, name: str) -> AwsError:
     try:
         page = client.list_endpoints(MaxResults=100, SortBy="CreationTime", SortOrder="Descending")
         names = [endpoint["EndpointName"] for endpoint in page["Endpoints"]]
-    except (BotoCoreError, ClientError):
+    except FAILURES:
         names = []
     there = f"there are: {_named(names)}" if names else "`voxctl deploy` makes one; or is it in another --region?"
     return AwsError(f"there is no endpoint {name} in {account.region}", hint=there)

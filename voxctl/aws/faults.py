@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from botocore import exceptions as boto
+from botocore.parsers import ResponseParserError
 
 from voxctl.errors import AwsError
+
+#: What botocore raises when AWS says no, is not reached, or somebody else answers in its place, as a proxy may.
+FAILURES = (boto.BotoCoreError, boto.ClientError, ResponseParserError)
 
 _CREDENTIALS_HINT = "`aws configure` or `aws sso login` sets keys up; --profile or AWS_PROFILE chooses among them."
 _LOGIN_HINT = "sign in again with `aws sso login`, with --profile if it is not the default one."

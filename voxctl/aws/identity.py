@@ -9,10 +9,10 @@ from threading import Thread
 from typing import Any, NamedTuple
 
 from botocore.credentials import Credentials
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from botocore.exceptions import NoCredentialsError
 
 from voxctl.aws.client import Account, new_session
-from voxctl.aws.faults import renamed
+from voxctl.aws.faults import FAILURES, renamed
 from voxctl.errors import AwsError
 
 
@@ -76,7 +76,8 @@ class _Source:
             if self._found is None or type(self._found) is Credentials:
                 self._found = self._look_up()
             frozen = self._found.get_frozen_credentials()
-        except (BotoCoreError, ClientError) as exc:
+        # The others are what a `credential_process` brings about that is not there, or prints something else.
+        except (*FAILURES, ValueError, OSError) as exc:
             raise renamed(exc, "there are no AWS credentials to use") from exc
         return Keys(frozen.access_key, frozen.secret_key, frozen.token)
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from voxctl.aws.client import LOGS, Account
+from voxctl.aws.faults import FAILURES
 from voxctl.errors import AwsError
 
 #: How far back is looked, and how much of a line is shown.
@@ -22,7 +21,7 @@ def last_lines(account: Account, group: str, *, n_lines: int = 3, limit_s: float
     try:
         client = account.client(LOGS, limit_s=limit_s / 4, attempts=1)
         return _read(client, group, n_lines)
-    except (BotoCoreError, ClientError, AwsError):
+    except (*FAILURES, AwsError):
         return []
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import difflib
 import json
 import os
 import sys
@@ -19,7 +18,9 @@ from voxctl.cli.engines import VllmOpt
 from voxctl.cli.interrupt import Interrupts, run_interruptible
 from voxctl.cli.settings import UseOpt, are_read, settings_of, settings_read
 from voxctl.cli.targets import Choice
-from voxctl.errors import UsageError, VoxError
+from voxctl.cli.variables import unknown_in, unknown_text
+from voxctl.cli.wrong import elsewhere, refused
+from voxctl.errors import UsageError
 from voxctl.ui.checks import ChecksView, Line
 from voxctl.ui.streams import product, weather
 
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from voxctl.doctor.check import Check, Result
 
 _PREFIX = "VOXCTL_"
-#: Variables that are no settings.
-_OTHERS = ("VOXCTL_CONFIG", "VOXCTL_USE")
 _FAULT = "voxctl.doctor.fault"
 #: How long the event loop may take to end once everything is told.
 _LEAVE_S = 1.5
@@ -154,16 +153,16 @@ def _configuration_checks(ctx: typer.Context) -> list[Check]:
         return Finding(Status.OK, f"{', '.join(names)}: read" if names else "no files, which is fine")
 
     async def variables() -> Finding:
-        options = _options(ctx)
-        for name, option in options:
+        for name, option in _options(ctx):
             _judge(ctx, name, option)
-        known = {name for name, _ in options} | set(_OTHERS)
-        unknown = sorted(name for name in os.environ if name.startswith(_PREFIX) and name not in known)
-        if not unknown:
-            return Finding(Status.OK, ", ".join(sorted(known & set(os.environ))) or "none of voxctl's is set")
-        nearest = difflib.get_close_matches(unknown[0], sorted(known), n=1)
-        cure = f"did you mean {nearest[0]}?" if nearest else f"unset {' '.join(unknown)}"
-        return Finding(Status.NOTE, f"nothing reads {', '.join(unknown)}", cure)
+        group: Any = ctx.find_root().command
+        unknown = unknown_in(os.environ, ctx.command, group.commands)
+        if unknown:
+            name, nearest = next(iter(unknown.items()))
+            cure = f"did you mean {nearest}?" if nearest else f"unset {' '.join(unknown)}"
+            return Finding(Status.NOTE, "; ".join(unknown_text(name, None) for name in unknown), cure)
+        ours = sorted(name for name in os.environ if name.startswith(_PREFIX))
+        return Finding(Status.OK, ", ".join(ours) or "none of voxctl's is set")
 
     return [
         Check("configuration", files, needed=True, exit_code=UsageError.exit_code),
@@ -188,6 +187,6 @@ def _judge(ctx: typer.Context, name: str, option: Any) -> None:
     try:
         option.process_value(ctx, text)
     except typer.BadParameter as exc:
-        raise UsageError(f"{name}: {exc.message}", hint=f"{option.opts[0]}: {option.help}") from exc
-    except VoxError as exc:
-        raise UsageError(f"{name}: {exc.message}", hint=exc.hint) from exc
+        raise refused(option, name, text, f"{name}={{}}") from exc
+    except UsageError as exc:
+        raise elsewhere(exc, option.opts[0], name, name) from exc

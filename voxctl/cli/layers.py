@@ -57,7 +57,7 @@ class Configured(TyperCommand):
             raise self._refused(ctx, exc, typed) from exc
         if not ctx.resilient_parsing and are_read(ctx):
             _Layers(ctx).settle()
-            if self.name != "config":  # which shows them among the others
+            if self.name not in ("config", "doctor"):  # which show them among the others
                 unknown = unknown_in(os.environ, self, ctx.find_root().command.commands)
                 for name, nearest in unknown.items():
                     show_note(unknown_text(name, nearest), weather(sys.stderr))

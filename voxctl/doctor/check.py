@@ -75,7 +75,13 @@ async def examined(checks: Sequence[Check], told: Callable[[Check], None] = lamb
         told(check)
         return result
 
-    return list(await asyncio.gather(*map(carried_out, checks)))
+    under_way = [asyncio.ensure_future(carried_out(check)) for check in checks]
+    try:
+        return list(await asyncio.gather(*under_way))
+    except asyncio.CancelledError:
+        # Each is letting go; to be told so again would keep it from ending what it has started.
+        await asyncio.wait(under_way)
+        raise
 
 
 def exit_code_of(results: Sequence[Result]) -> int:
