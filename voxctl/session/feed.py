@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from voxctl.audio.pcm import Chunk
 from voxctl.errors import VoxError
@@ -34,7 +34,7 @@ class Feed:
         self._replay = Replay()
         self._asked = 0
         self._heard = 0
-        self._readers: list[asyncio.Future[None]] = []
+        self._readers: list[tuple[asyncio.Future[None], Callable[[], int | None]]] = []
         self._demand: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -74,22 +74,34 @@ class Feed:
         self._replay.forget(needed)
         self._wake_source()
 
-    async def beyond(self, at: int) -> None:
-        """Wait until there is sound at ``at``, the source has ended, or ``nudge`` is called."""
-        self._asked = max(self._asked, at)
-        self._wake_source()
+    async def beyond(self, at: int, at_once: Callable[[], int | None] = lambda: None) -> None:
+        """Wait until there is sound at ``at``, the source has ended, or ``nudge`` is called.
+
+        ``at_once`` may take what comes in place of whoever waits, who then waits on: it returns up to where it did, or
+        ``None``.
+        """
+        self._ask(at)
         if self.end > at or self.ended:
             return
         reader = asyncio.get_running_loop().create_future()
-        self._readers.append(reader)
+        self._readers.append((reader, at_once))
         await reader
 
     def nudge(self) -> None:
         """Wake everybody who waits in ``beyond``."""
         readers, self._readers = self._readers, []
-        for reader in readers:
-            if not reader.done():
+        for reader, at_once in readers:
+            if reader.done():
+                continue
+            if self.ended or (taken := at_once()) is None:
                 reader.set_result(None)
+            else:
+                self._readers.append((reader, at_once))
+                self._ask(taken)
+
+    def _ask(self, at: int) -> None:
+        self._asked = max(self._asked, at)
+        self._wake_source()
 
     async def _run(self) -> None:
         try:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 from collections.abc import Callable
 
-from voxctl.errors import ConnectionLost, Stalled
+from voxctl.errors import Stalled
 from voxctl.events import Notice, Opened, Tail, Word, Words
 from voxctl.realtime.machine import Acknowledged, Ended, Machine, Phase
 from voxctl.realtime.messages import Unknown
@@ -15,9 +14,9 @@ from voxctl.realtime.models import SAMPLE_RATE_HZ, TICK_S
 from voxctl.session.faults import SilenceTimer, first_of, stalled
 from voxctl.session.feed import Feed
 from voxctl.session.policy import Policy
+from voxctl.session.sender import Sender
 from voxctl.transport.base import Transport
 
-_POLL_S = 0.05
 _WATCH_S = 0.5
 
 #: What a lane reports, times being those of the session.
@@ -49,20 +48,12 @@ class Lane:
         self.opened_at_s = clock()
         #: Empty deltas since the last text, and whether text waits for its end; both as of the last delta.
         self.n_blank = 0
-        #: While set, no more is sent.
-        self.held = False
         self._open_since_s: float | None = None
         self._transport = transport
-        self._feed = feed
-        self._at = began
         self._policy = policy
         self._clock = clock
-        self._congested = congested
+        self._sender = Sender(transport, machine, feed, began, policy=policy, clock=clock, congested=congested)
         self._report: Callable[[LaneEvent], None] = lambda event: None
-        self._moved: asyncio.Future[bool] | None = None
-        self.retired = False
-        self._sending_since_s = math.inf
-        self._window_s = self._owed_s = 0.0
         self._ended: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
 
     @property
@@ -73,7 +64,7 @@ class Lane:
     @property
     def sent_s(self) -> float:
         """How far into the session's sound it was sent."""
-        return self._at / SAMPLE_RATE_HZ
+        return self._sender.at / SAMPLE_RATE_HZ
 
     @property
     def audio_s(self) -> float:
@@ -89,7 +80,7 @@ class Lane:
     @property
     def owing(self) -> bool:
         """Whether the server owes a delta."""
-        return self.machine.phase is Phase.FINISHING or self.machine.unacked_s >= self._owed_s
+        return self.machine.phase is Phase.FINISHING or self.machine.unacked_s >= self._sender.owed_s
 
     async def ready(self) -> Opened:
         """Wait for the server's first message and name the model. Raises ``Stalled`` and what a server may say."""
@@ -98,8 +89,7 @@ class Lane:
                 while True:
                     for event in self.machine.receive(await self._transport.receive()):
                         if isinstance(event, Opened):
-                            self._window_s = self.machine.facts.window_s
-                            self._owed_s = self.machine.facts.owed_s
+                            self._sender.opened()
                             return event
         except TimeoutError as exc:
             hint = "is this a vLLM Realtime server? Check the path in --url."
@@ -122,84 +112,26 @@ class Lane:
             raise first_of(failures) from failures
         return ended
 
+    @property
+    def held(self) -> bool:
+        """Whether no more is to be sent for now; to be set."""
+        return self._sender.held
+
+    @held.setter
+    def held(self, held: bool) -> None:
+        self._sender.held = held
+
     def retire(self) -> None:
         """Send no more of the feed; what was sent is transcribed to its end."""
-        self.retired = True
-        self._feed.nudge()
-        self._wake(True)
+        self._sender.retire()
 
     async def aclose(self) -> None:
         """Close the connection within the transport's deadline."""
         await self._transport.aclose()
 
     async def _send_all(self) -> None:
-        feed, machine = self._feed, self.machine
-        started_s = self._clock()
-        if self._at:  # sound has waited for this connection
-            started_s -= (feed.end - self._at) / SAMPLE_RATE_HZ
-        while not self.retired:
-            await feed.beyond(self._at)
-            if self._at < feed.first:
-                raise Stalled("the server fell too far behind the speaker", hint="it is overloaded; look at its log.")
-            pcm = feed.read(self._at)
-            if not pcm:
-                if feed.ended:
-                    break
-                continue
-            await self._room_for(len(pcm) // 2, started_s)
-            # The server may have ended the utterance while we waited.
-            if bool(self.retired) or machine.phase is not Phase.SENDING:
-                break
-            machine.feed(pcm)
-            self._at += len(pcm) // 2
-            await self._flush()
-        ended = machine.finish() if machine.phase is Phase.SENDING else []
-        await self._flush()
-        for event in ended:
+        for event in await self._sender.run():
             self._take(event)
-
-    async def _room_for(self, n_samples: int, started_s: float) -> None:
-        """Wait until so much more fits the window: a server queues without bound and tells nobody."""
-        machine, length_s = self.machine, n_samples / SAMPLE_RATE_HZ
-        while (self.held or self._congested()) and not self.retired:
-            await self._pause(_POLL_S)
-        if not machine.facts.has_clock:  # nothing acknowledges: keep to the pace of speech
-            end_s = machine.sent_s + length_s
-            while (early_s := started_s + end_s - self._clock()) > 0 and not self.retired:
-                await self._pause(early_s)
-            return
-        while machine.unacked_s + length_s > self._window_s and not self.retired:
-            moved = await self._pause(self._policy.widen_after_s)
-            if not moved and not machine.n_deltas:
-                # A server may be configured with a longer delay than the model's usual one, and cannot say so.
-                self._window_s = max(self._window_s, machine.facts.widest_window_s)
-                self._owed_s = max(self._owed_s, machine.facts.max_delay_s + 1.0)
-
-    async def _pause(self, at_most_s: float) -> bool:
-        """Wait for a delta or the retirement; return whether one came."""
-        loop = asyncio.get_running_loop()
-        moved: asyncio.Future[bool] = loop.create_future()
-        self._moved = moved
-        timer = loop.call_later(at_most_s, self._wake, False)
-        try:
-            return await moved
-        finally:
-            timer.cancel()
-
-    def _wake(self, moved: bool) -> None:
-        if self._moved and not self._moved.done():
-            self._moved.set_result(moved)
-
-    async def _flush(self) -> None:
-        for frame in self.machine.to_send():
-            self._sending_since_s = self._clock()  # `_watch` keeps the deadline
-            try:
-                await self._transport.send(frame)
-            except ConnectionLost:
-                # The reader meets the same end, after the server's last words, which say why.
-                await asyncio.Event().wait()
-            finally:
-                self._sending_since_s = math.inf
 
     async def _receive_all(self) -> None:
         while not self._ended.done():
@@ -222,7 +154,7 @@ class Lane:
                     self._open_since_s = None
                 elif self._open_since_s is None:
                     self._open_since_s = self.acked_s
-                self._wake(True)
+                self._sender.wake(True)
                 self._report(event)
             case Tail() | Notice():
                 self._report(event)
@@ -237,7 +169,7 @@ class Lane:
         timer = SilenceTimer(self._clock())
         while True:
             await asyncio.sleep(min(_WATCH_S, policy.stall_s / 10, policy.send_s / 10))
-            if self._clock() - self._sending_since_s >= policy.send_s:
+            if self._clock() - self._sender.sending_since_s >= policy.send_s:
                 hint = "the server or the network is overloaded; look at the server's log."
                 raise Stalled(f"the server took no audio for {policy.send_s:g} s", hint=hint)
             owed_s = timer.update(self._clock(), machine.n_deltas, self.owing)
