@@ -1,8 +1,12 @@
-"""How property tests run: new examples at every run by hand, the same ones on CI, and no verdict from the clock."""
+"""What holds for every test: whose settings and signals are not its own, and how property tests run.
+
+Those take new examples at every run by hand, the same ones on CI, and no verdict from the clock.
+"""
 
 from __future__ import annotations
 
 import os
+import signal
 
 from hypothesis import HealthCheck, settings
 
@@ -10,6 +14,11 @@ from hypothesis import HealthCheck, settings
 for name in [name for name in os.environ if name.startswith("VOXCTL_")]:
     del os.environ[name]
 os.environ["VOXCTL_CONFIG"] = os.devnull
+
+# In the background of a script, or under nohup, they are ignored, and so they would be by every program that is tested.
+for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, usual)
 
 settings.register_profile(
     "voxctl", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize="CI" in os.environ

@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.program import CLIP, run, shown_error, started
+from tests.cli.test_sagemaker import environment
+from tests.fakes.sagemaker import open_sagemaker
 from tests.vllm.make_tiny_model import write_tiny_model
 from tests.vllm.server import VllmOptions, VllmServer, running_vllm
 from voxctl.audio.decode import open_audio
@@ -139,6 +141,15 @@ async def test_the_command_line_gives_the_servers_own_text(vllm: VllmServer) -> 
     plain = await run("transcribe", CLIP, "--url", f"ws://127.0.0.1:{vllm.port}", "--model", "voxtral-tiny")
     assert plain.code == 0 and plain.out == document["text"].lstrip() + "\n"
     assert "note" not in plain.err
+
+
+async def test_through_sagemaker_the_text_is_the_same(vllm: VllmServer) -> None:
+    direct = await run("transcribe", CLIP, "--url", vllm.url, "--model", "voxtral-tiny")
+    async with open_sagemaker(upstream=f"ws://127.0.0.1:{vllm.port}") as service:
+        arguments = ("--endpoint", "local", "--region", "us-east-1", "--model", "voxtral-tiny")
+        through = await run("transcribe", CLIP, *arguments, env=environment(service))
+    assert direct.code == through.code == 0, through.err
+    assert direct.out == through.out and len(direct.out.split()) > 3
 
 
 async def test_words_are_written_while_the_sound_still_plays(vllm: VllmServer) -> None:
