@@ -63,7 +63,8 @@ def machine_checks() -> list[Check]:
     return [
         Check("Python", _python, needed=True),
         Check("voxctl", _voxctl, needed=True),
-        *(Check(f"extra {extra.name}", lambda extra=extra: _extra(extra)) for extra in EXTRAS),  # type: ignore[misc]
+        # The first time they are read from a cold disk.
+        *(Check(f"extra {extra.name}", lambda extra=extra: _extra(extra), limit_s=10.0) for extra in EXTRAS),  # type: ignore[misc]
         Check("microphone", microphone, late="does the sound server answer? Restart it, or unplug what it waits for."),
     ]
 
