@@ -25,6 +25,7 @@ from voxctl.audio.pcm import Chunk
 from voxctl.errors import VoxError
 from voxctl.events import Done, Event, Gap, Reconnecting, Seam, Word, Words
 from voxctl.session.lane import Lane
+from voxctl.session.replay import Replay
 from voxctl.session.session import Session
 
 HOUR_S = 3600.0
@@ -42,8 +43,8 @@ class Held:
     """What there is in memory at one moment.
 
     ``n_lanes`` are connections, ``n_objects`` the objects of all a session's classes and the tasks at work; ``n_bytes``
-    is what code of ours allocated and has not let go, 0 unless tracemalloc is at work; ``rss`` is the whole process,
-    in bytes, the test server included.
+    is the sound that is kept and what else code of ours allocated and has not let go, 0 unless tracemalloc is at work;
+    ``rss`` is the whole process, in bytes, the test server included.
     """
 
     n_lanes: int
@@ -59,6 +60,8 @@ def held() -> Held:
     n_bytes = 0
     if tracemalloc.is_tracing():
         n_bytes = sum(trace.size for trace in tracemalloc.take_snapshot().filter_traces(_OURS).traces)
+        # The sound itself was made by the source.
+        n_bytes += sum(len(piece) for thing in ours if isinstance(thing, Replay) for piece in thing._pieces)
     n_lanes = sum(isinstance(thing, Lane) for thing in ours)
     return Held(n_lanes, len(ours), n_bytes, psutil.Process().memory_info().rss)
 
