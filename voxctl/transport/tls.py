@@ -32,7 +32,7 @@ def tls_context(ca_bundle: Path | None) -> ssl.SSLContext:
     except (OSError, ssl.SSLError) as exc:
         raise UsageError(
             f"the CA bundle {str(ca_bundle)!r} cannot be used: {exc.strerror or exc}",
-            hint="--ca-bundle and AWS_CA_BUNDLE name a PEM file of certificates.",
+            hint="--ca-bundle takes a PEM file of certificates; for SageMaker so does AWS_CA_BUNDLE.",
         ) from exc
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -14,6 +13,7 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from voxctl.errors import ProtocolError, UsageError
 from voxctl.transport.faults import REALTIME_PATH, lost, renamed
+from voxctl.transport.tls import tls_context
 
 #: The text of a ``done`` grows with the audio; vLLM's own limit for a frame is the same.
 _MAX_FRAME_BYTES = 16 * 1024 * 1024
@@ -138,7 +138,7 @@ async def open_websocket(target: WebSocketTarget) -> WebSocketTransport:
             create_connection=_Connection,
             additional_headers={"Authorization": f"Bearer {key}"} if key else {},
             compression=None,  # base64 audio does not shrink enough to pay for the time
-            ssl=_tls(target.ca_bundle) if parts.scheme == "wss" else None,
+            ssl=tls_context(target.ca_bundle) if parts.scheme == "wss" else None,
             open_timeout=target.open_s,
             close_timeout=target.close_s,
             max_size=_MAX_FRAME_BYTES,
@@ -149,16 +149,6 @@ async def open_websocket(target: WebSocketTarget) -> WebSocketTransport:
         raise renamed(exc, where) from exc
     _log.debug("connected to %s", where)
     return WebSocketTransport(connection, where, target.close_s)
-
-
-def _tls(ca_bundle: Path | None) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cafile=ca_bundle)
-    except (OSError, ssl.SSLError) as exc:
-        raise UsageError(
-            f"the CA bundle {str(ca_bundle)!r} cannot be used: {exc.strerror or exc}",
-            hint="--ca-bundle takes a PEM file of certificates.",
-        ) from exc
 
 
 def checked_key(api_key: str | None) -> str | None:
