@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -106,29 +106,32 @@ class Bench:
                 )
         return level
 
-    async def most(self, slo: Slo, most: int) -> tuple[Held, list[Level]]:
-        """Find out how many streams hold. A number holds when one of two trials does; one whose client was too late
-        says nothing and ends the search."""
-        held: dict[int, bool] = {}
-        levels: list[Level] = []
-        why: dict[int, str] = {}
-        while (n := next_to_try(held, most)) is not None:
-            level = Level(n)
-            levels.append(level)
-            for number in range(2):
-                level.trials.append(await self.trial(n, number))
-                reason = slo.broken_by(level.trials[-1])
-                if level.trials[-1].faults or reason is None:
-                    break
-            if level.trials[-1].faults:
+
+async def find_most(trial: Callable[[int, int], Awaitable[Measures]], slo: Slo, most: int) -> tuple[Held, list[Level]]:
+    """Find out how many streams hold, ``most`` being the limit; ``trial`` runs one, given how many and its number.
+
+    A number holds when one of two trials does. One whose client was too late says nothing, and ends the search.
+    """
+    held: dict[int, bool] = {}
+    levels: list[Level] = []
+    why: dict[int, str] = {}
+    while (n := next_to_try(held, most)) is not None:
+        levels.append(level := Level(n))
+        reason: str | None = None
+        for number in range(2):
+            level.trials.append(await trial(n, number))
+            reason = slo.broken_by(level.trials[-1])
+            if reason is None or level.trials[-1].faults:
                 break
-            held[n] = reason is None
-            if reason is not None:
-                why[n] = reason
-            elif n == 1 and slo.wer is None:
-                slo = replace(slo, wer=level.trials[-1].wer)
-        best = max((n for n, ok in held.items() if ok), default=0)
-        return Held(best, slo, why.get(min(why)) if why else None), sorted(levels, key=lambda level: level.n_streams)
+        if level.trials[-1].faults:
+            break
+        held[n] = reason is None
+        if reason is not None:
+            why[n] = reason
+        elif n == 1:
+            slo = replace(slo, wer=level.trials[-1].wer)
+    best = max((n for n, ok in held.items() if ok), default=0)
+    return Held(best, slo, why[min(why)] if why else None), sorted(levels, key=lambda level: level.n_streams)
 
 
 async def delay_of(target: Mapping[str, Any], model: str | None) -> tuple[str, float]:

@@ -9,12 +9,11 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from voxctl._version import __version__
 from voxctl.cli import aws_options as aws
+from voxctl.cli import bench_options as b
 from voxctl.cli import options as o
 from voxctl.cli.interrupt import Interrupts, run_interruptible
 from voxctl.cli.settings import UseOpt
@@ -34,43 +33,6 @@ if TYPE_CHECKING:
 _STREAMS_PER_PROCESS = 200
 _LEVELS = "1,2,4"
 
-StreamsOpt = Annotated[
-    str | None,
-    typer.Option("--streams", metavar="N,…", help="Numbers of streams at once, one after another.  [default: 1,2,4]"),
-]
-FindMaxOpt = Annotated[bool, typer.Option("--find-max", help="Find out how many streams the server holds.")]
-SloOpt = Annotated[
-    float, typer.Option("--slo-ms", metavar="MS", min=1, help="With --find-max: 95 % of the deltas come within this.")
-]
-MostOpt = Annotated[int, typer.Option("--most", metavar="N", min=1, help="With --find-max: never try more streams.")]
-DurationOpt = Annotated[
-    float, typer.Option("--duration", metavar="SECONDS", min=1, help="How long each trial counts what it sees.")
-]
-WarmupOpt = Annotated[
-    float, typer.Option("--warmup", metavar="SECONDS", min=0, help="How long each trial runs before it counts.")
-]
-RampOpt = Annotated[
-    float, typer.Option("--ramp", metavar="SECONDS", min=0, help="Over how long the streams of a trial begin.")
-]
-TrialsOpt = Annotated[int, typer.Option("--trials", metavar="N", min=1, help="Trials for each number of streams.")]
-AudioOpt = Annotated[
-    Path | None,
-    typer.Option(
-        "--audio",
-        metavar="PATH",
-        help="A sound file, a folder of them, or a JSONL manifest as NeMo's; with texts (talk.txt beside talk.wav) the "
-        "word error rate is measured too. Without it a voice without words is made.",
-    ),
-]
-DelayOpt = Annotated[
-    float | None,
-    typer.Option("--delay-ms", metavar="MS", min=0, help="The server's transcription delay, if not its model's usual."),
-]
-ProcessesOpt = Annotated[
-    int | None, typer.Option("--processes", metavar="N", min=1, help="Processes that share the streams.")
-]
-SeedOpt = Annotated[int, typer.Option("--seed", metavar="N", help="Another one begins the streams elsewhere.")]
-
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
@@ -89,19 +51,19 @@ def bench(
     region: aws.RegionOpt = None,
     profile: aws.AwsProfileOpt = None,
     model: o.ModelOpt = None,
-    streams: StreamsOpt = None,
-    find_max: FindMaxOpt = False,
-    slo_ms: SloOpt = 300,
-    most: MostOpt = 256,
-    duration: DurationOpt = 30,
-    warmup: WarmupOpt = 5,
-    ramp: RampOpt = 2,
-    trials: TrialsOpt = 3,
-    audio: AudioOpt = None,
+    streams: b.StreamsOpt = None,
+    find_max: b.FindMaxOpt = False,
+    slo_ms: b.SloOpt = 300,
+    most: b.MostOpt = 256,
+    duration: b.DurationOpt = 30,
+    warmup: b.WarmupOpt = 5,
+    ramp: b.RampOpt = 2,
+    trials: b.TrialsOpt = 3,
+    audio: b.AudioOpt = None,
     chunk_ms: o.ChunkOpt = 80,
-    delay_ms: DelayOpt = None,
-    processes: ProcessesOpt = None,
-    seed: SeedOpt = 0,
+    delay_ms: b.DelayOpt = None,
+    processes: b.ProcessesOpt = None,
+    seed: b.SeedOpt = 0,
     json_: o.JsonOpt = False,
     api_key: o.ApiKeyOpt = None,
     ca_bundle: o.CaBundleOpt = None,
@@ -187,11 +149,12 @@ _NO_SETTINGS = ("n_streams", "first", "delay_s", "model")
 
 
 async def _levels(bench: Bench, plan: _Plan) -> tuple[list[Level], Held | None]:
+    from voxctl.bench.run import find_most
     from voxctl.bench.search import Slo
 
     if plan.slo_ms is None:
         return [await bench.level(n, plan.n_trials) for n in plan.levels], None
-    held, levels = await bench.most(Slo(plan.slo_ms), plan.most)
+    held, levels = await find_most(bench.trial, Slo(plan.slo_ms), plan.most)
     return levels, held
 
 
