@@ -27,7 +27,7 @@ PERCENTILES = {
 FIGURES = {
     "type": "object",
     "required": ["delta_lag_ms", "send_late_ms", "errors", "valid", "faults", "wer", "lag_slope_ms_per_s"],
-    "patternProperties": {"_ms$": PERCENTILES},
+    "patternProperties": {"^(?!timeline).*_ms$": PERCENTILES},
 }
 REPORT = {
     "type": "object",
