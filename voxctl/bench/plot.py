@@ -85,7 +85,7 @@ def _round_up(value: float) -> float:
         return 1.0
     step = value / _N_TICKS
     power = 10.0 ** math.floor(math.log10(step))
-    for factor in (1, 2, 2.5, 5, 10):
+    for factor in (1, 2, 2.5, 4, 5, 8, 10):
         if factor * power >= step * (1 - 1e-9):
             return factor * power * _N_TICKS
     raise AssertionError("ten times the power is above the step")

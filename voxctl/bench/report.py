@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
@@ -33,8 +35,7 @@ figure li::before { content: ""; display: inline-block; width: .8em; height: .2e
 svg text { fill: var(--dim); font-size: 12px } .grid { stroke: var(--line) }
 .limit { stroke: var(--bad); stroke-dasharray: 6 4 } polyline { fill: none; stroke-width: 2 }
 """ + "".join(
-    f".c{i} {{ stroke: var(--c{i}); color: var(--c{i}) }} circle.c{i} {{ fill: var(--c{i}) }} li.c{i} {{ stroke: none }}\n"
-    for i in range(6)
+    f".c{i} {{ stroke: var(--c{i}); color: var(--c{i}) }} circle.c{i} {{ fill: var(--c{i}) }}\n" for i in range(6)
 )
 _TIMES = (
     ("delta_lag_ms", "lag of deltas"),
@@ -72,11 +73,26 @@ def page(report: Mapping[str, Any]) -> str:
     )
 
 
+def rows(report: Mapping[str, Any]) -> str:
+    """Return the figures of a report as CSV, a row for each trial: names end in their unit."""
+    out = io.StringIO()
+    names = [f"{name}_{column}" for name, _ in _TIMES for column in _COLUMNS]
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["streams", "trial", "valid", "failed", "finished", "wer", "cer", "lag_slope_ms_per_s", *names])
+    for level in report["levels"]:
+        for number, trial in enumerate(level["trials"], 1):
+            head = [level["streams"], number, trial["valid"], sum(trial["errors"].values()), trial["finished"]]
+            head += [trial["wer"], trial["cer"], trial["lag_slope_ms_per_s"]]
+            writer.writerow(head + [trial[name][column] for name, _ in _TIMES for column in _COLUMNS])
+    return out.getvalue()
+
+
 def _verdict(report: Mapping[str, Any]) -> str:
     said = []
-    faults = sorted({fault for level in report["levels"] for trial in level["trials"] for fault in trial["faults"]})
+    faults = [(level["streams"], fault) for level in report["levels"] for t in level["trials"] for fault in t["faults"]]
     if faults:
-        said.append(f'<p class="held bad">Invalid: {escape("; ".join(faults))}.</p>')
+        n, fault = faults[0]
+        said.append(f'<p class="held bad">Invalid: with {_streams(n)} {escape(fault)}.</p>')
     if held := report["held"]:
         why = held["broken_by"] or "more were not tried"
         said.append(
@@ -84,8 +100,8 @@ def _verdict(report: Mapping[str, Any]) -> str:
             f"{held['slo_ms']:g} ms ({escape(why)}). Plan for {held['streams_per_instance']} on one such server.</p>"
         )
     said.append(
-        f'<p class="note">The model itself waits {report["delay_ms"]:g} ms for more sound before it speaks of any; that '
-        "is not counted as lag.</p>"
+        f'<p class="note">The model itself waits {report["delay_ms"]:g} ms for more sound before it speaks of any; '
+        "that is not counted as lag.</p>"
     )
     return "".join(said)
 
@@ -111,10 +127,9 @@ def _plots(levels: Sequence[Mapping[str, Any]], slo: float | None) -> str:
         for name in ("p50", "p95", "p99")
     ]
     over_time = [
-        Line(f"{level['streams']} streams", [(s, p95) for s, p95 in level["all"]["timeline_p95_ms"]])
-        for level in levels
+        Line(_streams(level["streams"]), [(s, p95) for s, p95 in level["all"]["timeline_p95_ms"]]) for level in levels
     ]
-    shares = [Line(f"{level['streams']} streams", _shares(level["all"]["delta_lag_counts"])) for level in levels]
+    shares = [Line(_streams(level["streams"]), _shares(level["all"]["delta_lag_counts"])) for level in levels]
     wers = [(level["streams"], 100 * level["all"]["wer"]) for level in levels if level["all"]["wer"] is not None]
     return "".join(
         [
@@ -135,9 +150,12 @@ def _shares(counts: Mapping[str, int]) -> list[tuple[float, float]]:
 def _details(level: Mapping[str, Any]) -> str:
     found = level["all"]
     rows = [[what, *(_number(found[name][column]) for column in _COLUMNS)] for name, what in _TIMES]
-    n = level["streams"]
     trials = f"{len(level['trials'])} trial{'s' * (len(level['trials']) > 1)}"
-    return f"<h2>{n} stream{'s' * (n > 1)}, {trials}, in milliseconds</h2>" + _table(["", *_COLUMNS], rows)
+    return f"<h2>{_streams(level['streams'])}, {trials}, in milliseconds</h2>" + _table(["", *_COLUMNS], rows)
+
+
+def _streams(n: int) -> str:
+    return f"{n} stream{'s' * (n != 1)}"
 
 
 def _made_with(report: Mapping[str, Any]) -> str:
