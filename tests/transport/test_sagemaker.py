@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -55,7 +57,7 @@ def fault(service: FakeSageMaker, name: str, *arguments: Any, **moment: int) -> 
     return made
 
 
-@pytest.mark.parametrize("name", ["drops", "hangs_up", "aborts", "resets", "goes_away_at_once"])
+@pytest.mark.parametrize("name", ["drops", "hangs_up", "aborts", "resets", "goes_away_at_once", "goes_away_and_stays"])
 async def test_a_connection_that_breaks_before_the_answer_fails_at_once(service: FakeSageMaker, name: str) -> None:
     with fault(service, name, after=0), within(AT_ONCE_S), pytest.raises(ConnectFailed) as caught:
         await open_stream(service)
@@ -78,6 +80,7 @@ async def test_a_service_that_takes_no_stream_fails_at_once() -> None:
         ("aborts", None),
         ("resets", None),
         ("goes_away_at_once", None),
+        ("goes_away_and_stays", None),
         ("ends", None),
         ("cuts_an_event", None),
         ("fails_the_model", "ModelInvocationTimeExceeded"),
@@ -255,6 +258,34 @@ async def test_an_untrusted_certificate_is_named_with_its_reason(service: FakeSa
     with within(5.0), pytest.raises(ConnectFailed, match=r"not trusted: .*issuer") as caught:
         await open_stream(service, ca_bundle=stranger)
     assert "--ca-bundle" in (caught.value.hint or "")
+
+
+async def test_certificates_that_were_renewed_are_read_again_and_those_that_have_gone_are_remembered(
+    tmp_path: Path,
+) -> None:
+    bundle = tmp_path / "trusted.pem"
+    async with open_sagemaker() as service:
+        bundle.write_bytes(service.ca_bundle.read_bytes())
+        async with streaming(service, ca_bundle=bundle):
+            pass
+    async with open_sagemaker() as service:
+        with pytest.raises(ConnectFailed, match="not trusted"):
+            await open_stream(service, ca_bundle=bundle)
+        bundle.write_bytes(service.ca_bundle.read_bytes())
+        async with streaming(service, ca_bundle=bundle) as stream:
+            await stream.send("renewed")
+            assert await stream.receive() == "renewed"
+        bundle.unlink()
+        async with streaming(service, ca_bundle=bundle):
+            pass
+
+
+async def test_python_keeps_what_it_knows_of_the_library_s_thread(service: FakeSageMaker) -> None:
+    async with streaming(service) as stream:
+        await stream.send("one")
+        await stream.receive()
+    known = set(sys._current_exceptions()) - {thread.ident for thread in threading.enumerate()}
+    assert known, "it is set up anew for each call back, which takes a third of its time"
 
 
 async def test_a_port_that_speaks_no_tls_or_no_http2_or_not_at_all_is_named(
