@@ -49,7 +49,8 @@ class OpenStream:
 
 class Connection(asyncio.Protocol):
     """An HTTP/2 connection on the service's side. ``serve`` starts the task of a new stream, ``made``
-    says whether there is room for the connection, ``lost`` is called once when it has gone.
+    says whether there is room for the connection, ``lost`` is called once when it has gone. ``other`` takes over from
+    it where a client does not speak HTTP/2.
 
     ``h2`` and ``transport`` are there for scripts; what they do to them is theirs to answer for.
     """
@@ -62,8 +63,9 @@ class Connection(asyncio.Protocol):
         serve: Callable[[Connection, int, Headers, Inbox], asyncio.Task[None]],
         made: Callable[[Connection], bool],
         lost: Callable[[Connection], None],
+        other: Callable[[], asyncio.Protocol],
     ) -> None:
-        self._limits = limits
+        self._limits, self._other = limits, other
         self._serve = serve
         self._made = made
         self._lost = lost
@@ -82,8 +84,12 @@ class Connection(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
         self._socket = transport.get_extra_info("socket")
         agreed = transport.get_extra_info("ssl_object").selected_alpn_protocol()
-        if agreed != "h2" or not self._made(self):
-            log.info("a client did not offer HTTP/2, or there is no room for it")
+        if agreed != "h2":
+            other = self._other()
+            self.transport.set_protocol(other)
+            other.connection_made(transport)
+            return
+        if not self._made(self):
             self.transport.abort()
             return
         # As initial values they hold from the first frame, not from when the client has confirmed them.
