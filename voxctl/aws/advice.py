@@ -11,7 +11,7 @@ from voxctl.aws.logs import last_lines
 from voxctl.errors import AwsError, HandshakeRefused
 
 #: A better answer is not waited for longer, in seconds, whatever AWS's side or a name server does.
-_STATE_S, _WORDS_S = 1.2, 3.0
+_STATE_S, _WORDS_S = 1.0, 3.0
 
 
 def advised[T](

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import cast
 
 from h2.config import H2Configuration
@@ -171,6 +172,8 @@ class Connection(asyncio.Protocol):
             except ProtocolError as exc:
                 raise ClientGone from exc
             self.flush()
+            # Nothing above need have waited: the others have their turn, and a client that has gone is noticed.
+            await asyncio.sleep(0)
             if last:
                 return
             rest = rest[n:]
@@ -186,11 +189,9 @@ class Connection(asyncio.Protocol):
 
     def reset(self, stream_id: int, code: int = ErrorCodes.NO_ERROR) -> None:
         """End a stream at once, if it has not ended."""
-        try:
+        with suppress(ProtocolError):
             self.h2.reset_stream(stream_id, code)
-        except ProtocolError:
-            return
-        self.flush()
+            self.flush()
 
     def leave(self) -> None:
         """Say that there will be no more, end every stream, and hang up."""
@@ -234,11 +235,9 @@ class Connection(asyncio.Protocol):
 
     def _acknowledge(self, stream_id: int, n: int) -> None:
         if n and not self.transport.is_closing():
-            try:
+            with suppress(ProtocolError):  # it has ended
                 self.h2.acknowledge_received_data(n, stream_id)
-            except ProtocolError:
-                return
-            self.flush()
+                self.flush()
 
     def _acknowledge_at_once(self) -> None:
         # A client that holds back a small segment until its last one is confirmed would wait 40 ms for it. The system
