@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from benchmarks.measure import (
     Figure,
     load,
     peer,
+    process_cpu_s,
     run,
     say,
     show,
@@ -39,6 +41,8 @@ _KINDS = ("direct", "sagemaker")
 _LATE_MS = 20.0
 #: The streams of the first trial, and the steps of those after it.
 _STREAMS, _STEP, _TRIALS = 40, 1.2, 4
+#: How long each of them waits for a machine with nothing else to do, in seconds.
+_QUIET_S = 15.0
 
 
 @contextlib.contextmanager
@@ -47,7 +51,7 @@ def standin(upstream: str | None = None) -> Iterator[dict[str, Any]]:
     command = [PYTHON, "-m", "benchmarks.standin", *([upstream] if upstream else [])]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout and process.stdin
-        service: dict[str, Any] = json.loads(process.stdout.readline())
+        service: dict[str, Any] = json.loads(process.stdout.readline()) | {"pid": process.pid}
         before = dict(os.environ)
         os.environ.update(
             AWS_ACCESS_KEY_ID=service["access_key_id"],
@@ -72,6 +76,7 @@ def through(service: dict[str, Any], path: Path, *options: str) -> list[str]:
 def messages() -> list[Figure]:
     """Time messages of 5.5 kB there and back, and find out how many streams at the pace of speech a process holds."""
     with standin() as service:
+        wait_for_quiet()
         direct, ours = (_client(kind, 1, service) for kind in _KINDS)
         figures = [
             Figure(
@@ -88,7 +93,7 @@ def messages() -> list[Figure]:
         ]
         straight, through_it = (_most(kind, service) for kind in _KINDS)
     beside = "; ".join(
-        f"{name} {most.n} (99 % late by {most.p99_ms:.1f} ms, busy {most.busy:.2f})"
+        f"{name} {most.n} (99 % late by {most.p99_ms:.1f} ms, busy {most.busy:.2f}, stand-in {most.server_busy:.2f})"
         for name, most in (("straight", straight), ("through it", through_it))
     )
     return [*figures, Figure("streams in one process / straight", f"{through_it.n / straight.n:.2f} x", "-", beside)]
@@ -96,11 +101,12 @@ def messages() -> list[Figure]:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What ``n`` streams did. ``busy`` is a share of one core."""
+    """What ``n`` streams did; each ``busy`` is a share of one core."""
 
     n: int
     p99_ms: float
     busy: float
+    server_busy: float
 
     @property
     def held(self) -> bool:
@@ -126,14 +132,17 @@ def _most(kind: str, service: dict[str, Any]) -> Trial:
 
 
 def _trial(kind: str, n: int, service: dict[str, Any]) -> Trial:
+    wait_for_quiet(most_s=_QUIET_S)
+    began_s, server_s = time.monotonic(), process_cpu_s(service["pid"])
     found = _client(kind, n, service)
-    trial = Trial(n, found["p99_ms"], found["busy"])
-    say(f"  {kind} {n}: p99 {trial.p99_ms:.1f} ms, busy {trial.busy:.2f}, load {load()}")
+    server_s = process_cpu_s(service["pid"]) - server_s
+    trial = Trial(n, found["p99_ms"], found["busy"], server_s / (time.monotonic() - began_s))
+    busy = f"busy {trial.busy:.2f}, stand-in {trial.server_busy:.2f}"
+    say(f"  {kind} {n}: p99 {trial.p99_ms:.1f} ms, {busy}, load {load()}")
     return trial
 
 
 def _client(kind: str, n: int, service: dict[str, Any]) -> dict[str, float]:
-    wait_for_quiet(most_s=15)
     command = [PYTHON, "-m", "benchmarks.sagemaker_client", kind, str(n), json.dumps(service)]
     told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if told.returncode:
