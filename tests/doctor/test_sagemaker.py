@@ -127,6 +127,13 @@ async def test_an_endpoint_that_does_not_answer_is_a_failure(aws: Cloud, endpoin
     assert {r.finding.status for r in every[1:]} == {Status.SKIPPED} and exit_code_of(every) == 5
 
 
+async def test_aws_is_asked_once_for_an_endpoint(aws: Cloud) -> None:
+    await results("endpoint", "image label", "permission")
+    aws.endpoints = {"mine": Endpoint("Creating")}
+    await results("endpoint", "image label", "permission")
+    assert aws.asked.count("DescribeEndpoint") == 2
+
+
 async def test_the_endpoint_that_voxctl_made_is_found_by_its_tag(aws: Cloud) -> None:
     assert (await found("endpoint", Asked(region="us-east-1"))).found == "mine is InService"
 

@@ -24,6 +24,7 @@ from voxctl.serving.standin import events
 from voxctl.serving.standin.folder import kept_in
 from voxctl.serving.standin.signature import Key
 from voxctl.session.policy import GiveUp, Retry, Verdict, verdict
+from voxctl.transport.sagemaker_signature import encoded
 from voxctl.transport.sagemaker_target import Credentials
 
 #: For what takes milliseconds, on a machine with much else to do.
@@ -153,6 +154,13 @@ async def test_an_answer_that_is_no_stream_keeps_status_name_text_and_request(
         assert verdict(error) == judged
 
 
+async def test_a_request_that_aws_repeats_is_not_shown(service: FakeSageMaker) -> None:
+    words = "It does not match. The Canonical String for this request should have been 'x-amz-security-token:T0P'"
+    with service.refuses(403, "SignatureDoesNotMatch", words), pytest.raises(AwsError) as caught:
+        await open_stream(service)
+    assert "does not match" in caught.value.message and "T0P" not in f"{caught.value.message}{caught.value.hint}"
+
+
 async def test_the_log_of_a_container_that_refused_is_named(service: FakeSageMaker) -> None:
     with service.refuses(424, "ModelError", "no"), pytest.raises(HandshakeRefused) as caught:
         await open_stream(service)
@@ -240,9 +248,20 @@ async def test_parts_are_joined_and_bytes_that_are_text_are_text(service: FakeSa
             assert {await stream.receive() for _ in range(3)} == {"hello ü", "as bytes ü", "one"}
 
 
-@pytest.mark.parametrize("name", ["breaks_a_checksum", "binary", "no event at all"])
+#: Right checksums about what is wrong, as a faulty service would make them: headers that end too soon, of a type that
+#: nobody knows, that are no text, and a date in a year that has no name.
+BAD_HEADERS = {
+    "headers cut": b"\x05",
+    "unknown header": b"\x01a\x63",
+    "header no text": b"\x01a\x07\x00\x01\xff",
+    "date too late": b"\x01a\x08" + b"\x7f" * 8,
+}
+
+
+@pytest.mark.parametrize("name", ["breaks_a_checksum", "binary", "no event at all", *BAD_HEADERS])
 async def test_what_is_no_text_is_an_error(service: FakeSageMaker, name: str) -> None:
     sent = {"binary": events.payload_part(b"\xff\x00"), "no event at all": b"HTTP/1.1 200 OK\r\n\r\n"}
+    sent |= {name: encoded(headers, b"payload") for name, headers in BAD_HEADERS.items()}
     struck = service.sends(sent[name], after=1) if name in sent else fault(service, name, after=1)
     with struck:
         async with streaming(service) as stream:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import struct
 import time
 from collections.abc import Mapping
 from functools import cache
@@ -52,6 +53,8 @@ _ANSWER_S = 1.0
 _UNREAD_BYTES = 1024 * 1024
 #: A far end that vanished without a word is found out after some 20 s.
 _KEEP_ALIVE_S, _KEEP_ALIVE_PROBES = 5, 3
+#: What the SDK raises of bytes that are no event: the others are its reader's, which trusts them.
+_NO_EVENT = (EventError, ValueError, LookupError, OverflowError, struct.error)
 #: How many kinds of event are told by the bytes of their headers.
 _MOST_KNOWN = 16
 #: What the C library raises: ``RuntimeError`` where it has no name for it.
@@ -239,7 +242,7 @@ class _Codec:
             return known, event[ends:-4]
         try:
             found = Event.decode(BytesIO(event))
-        except EventError as exc:
+        except _NO_EVENT as exc:
             raise faults.garbled(self._target) from exc
         assert found  # there are bytes
         if len(self._known) < _MOST_KNOWN:
