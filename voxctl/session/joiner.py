@@ -13,6 +13,9 @@ from voxctl.session.seam import join, joined_text
 
 #: What is remembered of the transcript: more than a new connection ever hears again.
 _WORDS, _CHARACTERS = 60, 2_000
+#: A seam that is not clear yet is looked at again when so much more was heard, as a part of what was heard so far: to
+#: weigh two long overlaps takes milliseconds, and another word does not decide what 20 s did not.
+_LOOK_AGAIN = 0.1
 
 
 @dataclass(slots=True)
@@ -26,6 +29,7 @@ class Newcomer:
     in_pause: bool
     words: list[Word] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
+    look_again_s: float = 0.0
 
     def hold(self, said: Words) -> None:
         """Keep what was said for later."""
@@ -76,6 +80,9 @@ class Joiner:
         ``tail`` beyond its words. ``final``: it has to be decided now. From then on the newcomer's words are to be
         appended. Returns the seam, unless nothing was said before it, and what the newcomer adds.
         """
+        if heard_s < newcomer.look_again_s and not final:
+            return None
+        newcomer.look_again_s = heard_s + _LOOK_AGAIN * max(0.0, heard_s - newcomer.began_s)
         old, began_s, n_before = list(self._old), newcomer.began_s, 0
         if len(old) == _WORDS and old[0].end_s > began_s:  # it has heard again more than is remembered
             began_s = old[0].end_s

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 from typing import Self
@@ -49,7 +50,8 @@ class Session:
         self._ahead_s = ahead_s
         self._clock = clock
         self._uniform = uniform
-        self._queue: asyncio.Queue[Event | None] = asyncio.Queue()
+        self._events: deque[Event] = deque()
+        self._asked: asyncio.Future[None] | None = None
         self._relay: Relay | None = None
         self._feed: Feed | None = None
         self._task: asyncio.Task[None] | None = None
@@ -57,7 +59,7 @@ class Session:
     async def __aenter__(self) -> Self:
         """Start; the first connection is being made when this returns."""
         self._task = asyncio.create_task(self._run())
-        self._task.add_done_callback(lambda task: self._queue.put_nowait(None))
+        self._task.add_done_callback(lambda task: self._wake())
         return self
 
     async def __aexit__(
@@ -75,13 +77,13 @@ class Session:
     async def __anext__(self) -> Event:
         """Return the next event. Raises the session's error after the last of them."""
         assert self._task, "a session is used with `async with`"
-        while True:
-            if self._queue.empty() and self._task.done():
+        while not self._events:
+            if self._task.done():
                 self._task.result()
                 raise StopAsyncIteration
-            event = await self._queue.get()
-            if event is not None:
-                return event
+            self._asked = asyncio.get_running_loop().create_future()
+            await self._asked
+        return self._events.popleft()
 
     def finish(self) -> bool:
         """End the utterance early: what the source has given is transcribed and the session ends with ``Done``.
@@ -98,7 +100,7 @@ class Session:
         policy, clock = self._policy, self._clock or asyncio.get_running_loop().time
         feed = self._feed = Feed(self._source, live=self._live, keep_s=policy.keep_s, ahead_s=self._ahead_s)
         opening = Opening(self._connect, self._model, policy, clock, self._congested, self._uniform)
-        relay = self._relay = Relay(opening, feed, self._queue.put_nowait)
+        relay = self._relay = Relay(opening, feed, self._emit)
         reading = feed.start()
         try:
             await relay.run()
@@ -111,10 +113,18 @@ class Session:
         if feed.error:
             raise feed.error
         ledger = relay.ledger
-        self._queue.put_nowait(Done(ledger.usage, ledger.sent_s, ledger.confidence, complete=feed.whole))
+        self._emit(Done(ledger.usage, ledger.sent_s, ledger.confidence, complete=feed.whole))
+
+    def _emit(self, event: Event) -> None:
+        self._events.append(event)
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._asked and not self._asked.done():
+            self._asked.set_result(None)
 
     def _congested(self) -> bool:
-        return self._queue.qsize() >= _CONGESTED
+        return len(self._events) >= _CONGESTED
 
 
 def open_session(

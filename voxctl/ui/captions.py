@@ -22,6 +22,9 @@ from voxctl.ui.wrap import wrap
 
 #: The least time between two frames, in seconds: 12 a second look continuous and cost little.
 FRAME_S = 0.08
+#: Between two looks at the terminal's size and the running numbers while nothing happens. Waking up costs more than
+#: drawing does, so there is no steady beat: a frame is drawn with the event that it shows.
+IDLE_S = 0.25
 
 
 class CaptionsView:
@@ -46,6 +49,7 @@ class CaptionsView:
         self._said: set[str] = set()
         self._several = False
         self._tick: asyncio.TimerHandle | None = None
+        self._owed = False
         self._status, self._flow = Status(), Flow()
         self._n_rows = 0
         self._settled = True
@@ -61,7 +65,7 @@ class CaptionsView:
         self._flow, self._n_rows = Flow(), 0
         self._plain.begin(None)
         self._draw()
-        self._tick = asyncio.get_running_loop().call_later(FRAME_S, self._on_tick)
+        self._wake_in(IDLE_S)
 
     def show(self, event: Event) -> None:
         """Take what the event means to a reader; it is drawn at the next frame."""
@@ -84,6 +88,9 @@ class CaptionsView:
         self._settled = not isinstance(event, Words)
         if self._tick and self._settled and now_s >= self._next_frame_s:
             self._draw()
+        elif self._tick and not self._owed:
+            self._owed = True
+            self._wake_in(FRAME_S)
 
     def end(self, complete: bool) -> None:
         """End the transcript: its text stays, all else vanishes and the cursor is back."""
@@ -127,8 +134,14 @@ class CaptionsView:
         text = one_line(text)
         return [text[line.start : line.end] for line in wrap(text, self._region.size()[0])]
 
+    def _wake_in(self, seconds: float) -> None:
+        if self._tick:
+            self._tick.cancel()
+        self._tick = asyncio.get_running_loop().call_later(seconds, self._on_tick)
+
     def _on_tick(self) -> None:
-        self._tick = asyncio.get_running_loop().call_later(FRAME_S, self._on_tick)
+        self._owed = False
+        self._wake_in(IDLE_S)
         try:
             if self._settled or self._region.resized:
                 self._draw()  # which writes nothing when nothing has changed
