@@ -9,7 +9,7 @@ log=.venv/voxctl-setup.log
 release() { "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null; }
 
 # The folder's own place is part of it: the commands of an environment hold its full path, so a moved one is useless.
-wanted=$({ pwd; cat pyproject.toml constraints.txt .ci/setup.sh; } | cksum)
+wanted=$({ pwd; cat pyproject.toml constraints.txt .ci/setup.sh .ci/step.sh; } | cksum)
 made=$(sed -n 1p "$stamp" 2>/dev/null || true)
 version=$(release .venv/bin/python || true)
 if [ -n "${VOXCTL_PYTHON:-}" ] && [ "$(release "$VOXCTL_PYTHON" || true)" != "$version" ]; then
@@ -32,17 +32,8 @@ else
     rm -f "$stamp"
 fi
 
-step() {
-    name=$1
-    shift
-    for attempt in 1 2; do
-        "$@" >"$log" 2>&1 && return 0
-        [ "$attempt" = 2 ] || echo "$name failed, trying once more …" >&2
-    done
-    tail -n 20 "$log" >&2
-    echo "set-up stopped while $name; the whole log is $log" >&2
-    exit 1
-}
+: >"$log"
+. .ci/step.sh
 
 pip=".venv/bin/python -m pip --disable-pip-version-check --no-input"
 # Everything by exact version and hash first; then voxctl itself, which has no hash, with nothing left to fetch.

@@ -50,6 +50,12 @@ def machine_cpu_s() -> float:
     return (user + nice + system + irq + softirq + stolen) / os.sysconf("SC_CLK_TCK")
 
 
+def process_cpu_s(pid: int) -> float:
+    """Return the processor time that a process has taken so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def children_cpu_s() -> float:
     """Return the processor time of the children that have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -101,8 +107,7 @@ class PeerProcess:
 
     def cpu_s(self) -> float:
         """Return the processor time it has taken so far."""
-        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return process_cpu_s(self._process.pid)
 
     def arrivals_s(self) -> list[float]:
         """Return when the audio of the connection that ended last arrived; wait for that end."""

@@ -18,6 +18,9 @@ from websockets.exceptions import ConnectionClosed
 from voxctl.serving.standin.limits import Limits
 from voxctl.serving.standin.server import open_stand_in
 
+#: It is not to refuse what it can do, nor what a trial before has left behind.
+_LIMITS = Limits(accept_s=10.0, streams=10_000, connections=10_000)
+
 
 async def _echo(connection: ServerConnection) -> None:
     with contextlib.suppress(ConnectionClosed):  # clients leave without closing hundreds of streams in good form
@@ -31,7 +34,7 @@ async def main(upstream: str | None) -> None:
         port = next(iter(echo.sockets)).getsockname()[1]
         url = upstream or f"ws://127.0.0.1:{port}/"
         with tempfile.TemporaryDirectory() as folder:
-            async with open_stand_in(url, folder=Path(folder), limits=Limits(accept_s=10.0)) as service:
+            async with open_stand_in(url, folder=Path(folder), limits=_LIMITS) as service:
                 told = {
                     "upstream": url,
                     "endpoint_url": service.endpoint_url,

@@ -45,6 +45,25 @@ class VoxError(Exception):
         self.hint = hint
 
 
+class _Answered(VoxError):
+    """Has what a server's answer said: ``status``, and from AWS ``code``, the error's machine-readable name, and
+    ``request_id``."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        status: int | None = None,
+        code: str | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+        self.code = code
+        self.request_id = request_id
+
+
 class UsageError(VoxError):
     """The command line cannot be carried out as typed."""
 
@@ -77,25 +96,13 @@ class ConnectFailed(StreamError):
         self.passing = passing
 
 
-class HandshakeRefused(StreamError):
+class HandshakeRefused(_Answered, StreamError):
     """The server answered with a plain HTTP ``status`` instead of a stream.
 
     From AWS it has ``code``, the error's machine-readable name, and ``request_id``.
     """
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        status: int,
-        hint: str | None = None,
-        code: str | None = None,
-        request_id: str | None = None,
-    ) -> None:
-        super().__init__(message, hint=hint)
-        self.status = status
-        self.code = code
-        self.request_id = request_id
+    status: int
 
 
 class ConnectionLost(StreamError):
@@ -164,27 +171,13 @@ class ServerFull(ServerError):
     """Every stream of the server is taken; trying again later can work."""
 
 
-class AwsError(VoxError):
+class AwsError(_Answered):
     """AWS refused: credentials, permission, endpoint state or the control plane.
 
     ``status``, ``code`` and ``request_id`` are those of its answer, ``None`` where there was none.
     """
 
     exit_code = 5
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        hint: str | None = None,
-        status: int | None = None,
-        code: str | None = None,
-        request_id: str | None = None,
-    ) -> None:
-        super().__init__(message, hint=hint)
-        self.status = status
-        self.code = code
-        self.request_id = request_id
 
 
 class Incomplete(VoxError):

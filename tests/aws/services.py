@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qs
 
 Json = dict[str, Any]
 #: Keys that a service hands out last for an hour.
@@ -31,7 +32,10 @@ class Endpoint:
 
 @dataclass
 class Services:
-    """What there is, and what happened. ``denied`` are actions that the caller may not do; ``slow_s`` holds answers."""
+    """What there is, and what happened. ``denied`` are actions that the caller may not do; ``slow_s`` holds answers.
+
+    ``date`` is what they say of the time, if it is not the true one.
+    """
 
     url: str = ""
     endpoints: dict[str, Endpoint] = field(default_factory=dict)
@@ -40,6 +44,7 @@ class Services:
     asked: list[str] = field(default_factory=list)
     slow_s: float = 0.0
     page: int = 100
+    date: str = ""
 
     def answer(self, action: str, given: Json) -> tuple[int, Json]:
         """Return status and document for a call of a JSON service."""
@@ -48,6 +53,21 @@ class Services:
         if action in self.denied:
             return 400, {"__type": "AccessDeniedException", "message": f"not authorized to perform: {action}"}
         return getattr(self, action)(given)  # type: ignore[no-any-return]
+
+    def get(self, path: str) -> str:
+        """Return the document at a path: keys, as containers, machines and signed-in people get them."""
+        self.asked.append(path)
+        if path == "/container":
+            return json.dumps(_keys_of("CONTAINER"))
+        if path.startswith("/federation/credentials"):
+            keys = {"accessKeyId": "SSO", "secretAccessKey": "s", "sessionToken": "t"}
+            return json.dumps({"roleCredentials": keys | {"expiration": (time.time() + 3600) * 1000}})
+        return "role" if path.endswith("/security-credentials/") else json.dumps(_keys_of("MACHINE"))
+
+    def query(self, fields: dict[str, list[str]]) -> tuple[int, str]:
+        """Return status and document for a call of an older service."""
+        self.asked.append("sts")
+        return 200, _WEB if fields["Action"] == ["AssumeRoleWithWebIdentity"] else _ASSUMED
 
     def DescribeEndpoint(self, given: Json) -> tuple[int, Json]:  # noqa: N802
         found = self.endpoints.get(given["EndpointName"])
@@ -97,11 +117,20 @@ _WEB = _ASSUMED.replace("AssumeRole", "AssumeRoleWithWebIdentity").replace("ROLE
 @contextmanager
 def services() -> Iterator[Services]:
     """Listen on a free port."""
-    made = Services()
+    with listening(Services()) as made:
+        yield made
+
+
+@contextmanager
+def listening[T: Services](made: T) -> Iterator[T]:
+    """Have ``made`` answer on a free port."""
 
     class Front(BaseHTTPRequestHandler):
         def log_message(self, *_: object) -> None:
             return
+
+        def date_time_string(self, timestamp: float | None = None) -> str:
+            return made.date or super().date_time_string(timestamp)
 
         def say(self, status: int, body: str, kind: str = "application/json") -> None:
             self.send_response(status)
@@ -115,16 +144,7 @@ def services() -> Iterator[Services]:
             self.say(200, "a token", "text/plain")
 
         def do_GET(self) -> None:
-            made.asked.append(self.path)
-            if self.path == "/container":
-                self.say(200, json.dumps(_keys_of("CONTAINER")))
-            elif self.path.startswith("/federation/credentials"):
-                keys = {"accessKeyId": "SSO", "secretAccessKey": "s", "sessionToken": "t"}
-                self.say(200, json.dumps({"roleCredentials": keys | {"expiration": (time.time() + 3600) * 1000}}))
-            elif self.path.endswith("/security-credentials/"):
-                self.say(200, "role", "text/plain")
-            else:
-                self.say(200, json.dumps(_keys_of("MACHINE")))
+            self.say(200, made.get(self.path))
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"])).decode()
@@ -132,8 +152,7 @@ def services() -> Iterator[Services]:
                 status, document = made.answer(target.rpartition(".")[2], json.loads(body))
                 self.say(status, json.dumps(document), "application/x-amz-json-1.1")
             else:
-                made.asked.append("sts")
-                self.say(200, _WEB if "WebIdentity" in body else _ASSUMED, "text/xml")
+                self.say(*made.query(parse_qs(body)), "text/xml")
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Front)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})

@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.aws.services import Endpoint, Services
 from voxctl.aws.advice import advised
 from voxctl.aws.client import open_account
 from voxctl.aws.endpoints import managed_endpoint, trouble_with
+from voxctl.aws.faults import renamed
 from voxctl.aws.logs import last_lines
 from voxctl.errors import AwsError, HandshakeRefused
 
@@ -94,6 +96,28 @@ def test_logs_that_do_not_come_hold_nobody_up(cloud: Services) -> None:
     started = time.monotonic()
     assert last_lines(open_account(None, "us-east-1"), GROUP, limit_s=0.4) == []
     assert time.monotonic() - started < 2.5
+
+
+async def test_what_aws_does_not_say_soon_is_not_waited_for(cloud: Services) -> None:
+    async def fail() -> None:
+        raise AwsError("not found", status=400, code="ValidationError")
+
+    account = open_account(None, "us-east-1")
+    open_ = advised(fail, account, "mine", GROUP)
+    with pytest.raises(AwsError, match="no endpoint mine"):  # what botocore loads at first is loaded
+        await open_()
+    cloud.slow_s = 0.7  # twice: it is asked for the endpoint, and then for the others
+    started = time.monotonic()
+    with pytest.raises(AwsError, match="not found"):
+        await open_()
+    assert time.monotonic() - started < 1.3
+
+
+def test_a_request_that_aws_repeats_is_not_shown() -> None:
+    words = "It does not match.\n\nThe Canonical String for this request should have been 'x-amz-security-token:T0P'"
+    answer = {"Error": {"Code": "SignatureDoesNotMatch", "Message": words}}
+    error = renamed(ClientError(answer, "ListEndpoints"), "it cannot be done")
+    assert error.message == "it cannot be done: SignatureDoesNotMatch: It does not match."
 
 
 async def test_an_answer_is_told_with_what_aws_knows_of_it(cloud: Services) -> None:

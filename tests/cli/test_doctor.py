@@ -15,6 +15,7 @@ import pytest
 
 from tests.cli.program import REPOSITORY, Run, run, started
 from tests.cli.test_sagemaker import NOBODY
+from tests.fakes.lawful import LawfulServer
 from tests.fakes.sagemaker import open_sagemaker, silent_listener
 from tests.ui.terminal import Terminal
 
@@ -60,7 +61,7 @@ async def test_a_broken_file_a_wrong_variable_and_a_deaf_server_are_all_told_at_
 
 async def test_the_stand_in_is_all_that_an_endpoint_needs(tmp_path: Path) -> None:
     (tmp_path / "voxctl.toml").write_text('endpoint = "local"\nregion = "us-east-1"')
-    async with open_sagemaker() as service:
+    async with LawfulServer().on_a_port() as url, open_sagemaker(url) as service:
         own = {
             "AWS_ACCESS_KEY_ID": service.stand_in.access_key_id,
             "AWS_SECRET_ACCESS_KEY": service.stand_in.secret_access_key,
@@ -70,7 +71,9 @@ async def test_the_stand_in_is_all_that_an_endpoint_needs(tmp_path: Path) -> Non
         }
         done = await run("doctor", "--json", cwd=tmp_path, env=ENVIRONMENT | own)
     found = checks(done)
-    assert done.code == 0 and found["runtime"]["status"] == found["credentials"]["status"] == "ok", done.out
+    assert done.code == 0 and {found[name]["status"] for name in ("runtime", "credentials", "clock", "stream")} == {
+        "ok"
+    }, done
     assert found["endpoint"]["status"] == "skipped" and "voxctl.toml" in found["configuration"]["found"]
     assert found["variables"]["status"] == "note" and found["variables"]["cure"] == "did you mean VOXCTL_ENDPOINT?"
     assert service.stand_in.secret_access_key not in done.out

@@ -127,6 +127,19 @@ async def test_with_a_region_alone_the_endpoint_of_voxctl_is_taken(service: Fake
     assert "no endpoint of voxctl in us-east-1" in message and "voxctl deploy" in hint
 
 
+async def test_a_control_plane_that_does_not_answer_is_not_waited_for(service: FakeSageMaker) -> None:
+    env = environment(service)
+    env["AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME_HTTP2"] = env.pop("VOXCTL_ENDPOINT_URL")
+    with services() as cloud:
+        cloud.slow_s = 12.0
+        env["AWS_ENDPOINT_URL_SAGEMAKER"] = cloud.url
+        message, hint = said(await run("transcribe", SHORT, "--region", "us-east-1", env=env), 5)
+        assert "cannot be listed" in message and "network" in hint
+        with service.refuses(400, "ValidationError", "Endpoint local of account 1 not found."):
+            message, _ = said(await transcribed(service, AWS_ENDPOINT_URL_SAGEMAKER=cloud.url), 5)
+        assert "not found" in message
+
+
 async def test_a_certificate_that_is_not_trusted_is_said(service: FakeSageMaker, tmp_path: Path) -> None:
     stranger = tmp_path / "stranger.pem"
     trustme.CA().cert_pem.write_to_path(str(stranger))

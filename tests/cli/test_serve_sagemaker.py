@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import os
 import shlex
 import signal
 import socket
@@ -88,11 +89,23 @@ async def test_the_lines_to_export_are_what_is_printed(tmp_path: Path) -> None:
         "AWS_SECRET_ACCESS_KEY": printed["secret_access_key"],
         "AWS_REGION": printed["region"],
         "AWS_CA_BUNDLE": printed["ca_bundle"],
+        "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME_HTTP2": printed["endpoint_url"],
     }
-    [line] = [line for line in done.err.splitlines() if line.startswith("try: voxctl transcribe")]
-    words = shlex.split(line)
-    assert words[words.index("--ca-bundle") + 1] == printed["ca_bundle"] and printed["endpoint_url"] in words
+    assert "then: voxctl transcribe FILE --endpoint local --region us-east-1" in done.err.splitlines()
     assert done.code == 0
+
+
+async def test_what_is_exported_and_said_to_be_typed_then_is_enough(tmp_path: Path) -> None:
+    nobody = {"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": os.devnull}
+    async with standing_in(tmp_path) as (_, program):
+        lines = [await program.say_until("") for _ in range(8)]
+        exported = dict(shlex.split(line)[1].split("=", 1) for line in lines if line.startswith("export "))
+        (typed,) = (shlex.split(line)[2:] for line in lines if line.startswith("then: voxctl "))
+        words = [str(SHORT) if word == "FILE" else word for word in typed]
+        through = await run(*words, env=nobody | exported)
+        wrong = await run(*words, env=nobody | exported | {"AWS_SECRET_ACCESS_KEY": "wrong"})
+    assert through.code == 0 and through.out == (await run("transcribe", SHORT)).out, through
+    assert wrong.code == 5 and wrong.out == ""
 
 
 async def test_what_was_exported_works_after_a_restart(tmp_path: Path) -> None:

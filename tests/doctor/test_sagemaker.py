@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import AsyncIterator, Iterator
 from email.utils import formatdate
@@ -11,10 +12,12 @@ import pytest
 
 from tests.aws.services import Endpoint
 from tests.doctor.cloud import Cloud, cloud
+from tests.fakes.lawful import LawfulServer
 from tests.fakes.sagemaker import FakeSageMaker, open_sagemaker
 from tests.fakes.sockets import raw_server
 from voxctl.doctor.check import Finding, Result, Status, examined, exit_code_of
 from voxctl.doctor.sagemaker import Asked, sagemaker_checks
+from voxctl.serving.standin.signature import Key
 
 pytestmark = pytest.mark.usefixtures("nobody")
 
@@ -34,7 +37,10 @@ def aws(nobody: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
 
 @pytest.fixture
 async def service() -> AsyncIterator[FakeSageMaker]:
-    async with open_sagemaker() as service:
+    async with (
+        LawfulServer().on_a_port() as url,
+        open_sagemaker(url, keys=[Key("AKID", "sesame")]) as service,
+    ):
         yield service
 
 
@@ -53,7 +59,7 @@ async def test_all_is_well_with_an_endpoint_that_may_be_invoked(aws: Cloud, serv
     asked = Asked("mine", "us-east-1", endpoint_url=service.endpoint_url, ca_bundle=service.ca_bundle)
     every = await results(asked=asked)
     assert {r.check.name: r.finding.status for r in every} == dict.fromkeys(
-        [*CONTROL[:2], "clock", "runtime", *CONTROL[2:]], Status.OK
+        [*CONTROL[:2], "clock", "runtime", *CONTROL[2:], "stream"], Status.OK
     )
     text = " ".join(f"{r.finding}" for r in every)
     assert "assumed-role/worker" in text and "from env" in text and "right to the second" in text
@@ -121,6 +127,13 @@ async def test_an_endpoint_that_does_not_answer_is_a_failure(aws: Cloud, endpoin
     assert {r.finding.status for r in every[1:]} == {Status.SKIPPED} and exit_code_of(every) == 5
 
 
+async def test_aws_is_asked_once_for_an_endpoint(aws: Cloud) -> None:
+    await results("endpoint", "image label", "permission")
+    aws.endpoints = {"mine": Endpoint("Creating")}
+    await results("endpoint", "image label", "permission")
+    assert aws.asked.count("DescribeEndpoint") == 2
+
+
 async def test_the_endpoint_that_voxctl_made_is_found_by_its_tag(aws: Cloud) -> None:
     assert (await found("endpoint", Asked(region="us-east-1"))).found == "mine is InService"
 
@@ -180,13 +193,40 @@ async def test_the_root_of_an_account_needs_no_policy(aws: Cloud) -> None:
 # The runtime and the clock.
 
 
-async def test_the_time_is_aws_where_the_runtime_does_not_tell_it(aws: Cloud, service: FakeSageMaker) -> None:
-    asked = Asked("mine", "us-east-1", endpoint_url=service.endpoint_url, ca_bundle=service.ca_bundle)
+async def test_the_time_is_the_runtime_s_or_that_of_aws_where_it_does_not_tell_it(aws: Cloud) -> None:
+    hour_ago_s = time.time() - 3600
+    async with open_sagemaker(clock=lambda: hour_ago_s) as late:
+        asked = Asked("mine", "us-east-1", endpoint_url=late.endpoint_url, ca_bundle=late.ca_bundle)
+        finding = await found("clock", asked)
+    assert finding.status is Status.FAILED and re.search(r"3(599|600) s ahead", finding.found)
     aws.date = formatdate(time.time() + 1000, usegmt=True)
+    asked = Asked("mine", "us-east-1", endpoint_url="https://127.0.0.1:1")
     finding = await found("clock", asked)
     assert finding.status is Status.FAILED and "behind" in finding.found
     aws.denied = {"GetCallerIdentity"}  # a refusal has a date too
     assert (await found("clock", asked)).status is Status.FAILED
+
+
+async def test_a_stream_that_is_refused_is_a_failure_whatever_else_was_found(
+    aws: Cloud, service: FakeSageMaker
+) -> None:
+    asked = Asked("mine", "us-east-1", endpoint_url=service.endpoint_url, ca_bundle=service.ca_bundle)
+    with service.refuses(403, "AccessDeniedException", "not authorized to perform"):
+        (refused,) = await results("stream", asked=asked)
+    assert refused.finding.status is Status.FAILED and "not authorized" in refused.finding.found
+    assert "InvokeEndpointWithBidirectionalStream" in refused.finding.cure and refused.exit_code == 5
+    with service.never_answers():
+        (silent,) = await results("stream", asked=asked)
+    assert silent.finding.status is Status.FAILED and "did not answer" in silent.finding.found
+    assert silent.exit_code == 4
+
+
+async def test_no_stream_is_opened_where_nobody_listens_or_no_endpoint_is_known(aws: Cloud) -> None:
+    away = Asked("mine", "us-east-1", endpoint_url="https://127.0.0.1:1")
+    assert (await found("stream", away)).found == "needs the runtime"
+    assert (await found("stream", Asked(region="us-east-1", endpoint_url="https://127.0.0.1:1"))).status is (
+        Status.SKIPPED
+    )
 
 
 async def test_of_a_runtime_elsewhere_aws_is_asked_nothing(
@@ -198,8 +238,8 @@ async def test_of_a_runtime_elsewhere_aws_is_asked_nothing(
     every = await results(asked=Asked("local", "us-east-1", None, service.endpoint_url, service.ca_bundle))
     by_name = {r.check.name: r.finding.status for r in every}
     assert [by_name[name] for name in CONTROL] == [Status.OK] * 2 + [Status.SKIPPED] * 3
-    assert "elsewhere" in every[-1].finding.found
-    assert by_name["runtime"] is Status.OK and by_name["clock"] is Status.NOTE and exit_code_of(every) == 0
+    assert "elsewhere" in every[-2].finding.found
+    assert [by_name[name] for name in ("runtime", "clock", "stream")] == [Status.OK] * 3 and exit_code_of(every) == 0
     assert time.monotonic() - began < 8
 
 

@@ -18,6 +18,7 @@ has been passed on to the model; ``before_reply=n``: the model's n-th message is
     resets(after, code=INTERNAL_ERROR)       RST_STREAM
     goes_away(after)                         GOAWAY that lets this stream go on
     goes_away_at_once(after)                 GOAWAY that does not, then FIN
+    goes_away_and_stays(after)               the same, and the connection stays open
     ends(after)                              END_STREAM, though the model has not ended; after=0: with headers
     stops_reading(after)                     no WINDOW_UPDATE any more
     freezes(after)                           reads nothing and says nothing, the connection open
@@ -197,6 +198,14 @@ class FakeSageMaker:
             stream.connection.flush()
             stream.connection.transport.close()
             return True
+
+        return self._at(strike, moment)
+
+    def goes_away_and_stays(self, **moment: int) -> Fault:
+        async def strike(stream: Stream) -> bool:
+            frame = GoAwayFrame(0, last_stream_id=0, error_code=ErrorCodes.NO_ERROR)
+            stream.connection.transport.write(frame.serialize())
+            return await _forever(stream)
 
         return self._at(strike, moment)
 

@@ -9,6 +9,8 @@ import shutil
 import ssl
 import stat
 import subprocess
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
-from tests.fakes.sagemaker import FakeSageMaker, open_sagemaker
+from tests.fakes.sagemaker import QUICK, FakeSageMaker, open_sagemaker
 from tests.fakes.sagemaker_sdk import Address, open_sdk
 from voxctl.errors import UsageError
 from voxctl.serving.standin.authority import ADDRESSES, NAMES, RENEW, VALID, issue, today
@@ -28,10 +30,14 @@ OPENSSL = shutil.which("openssl")
 
 
 async def shaken(
-    service: FakeSageMaker, name: str, alpn: list[str] | None = None, maximum: ssl.TLSVersion | None = None
+    service: FakeSageMaker,
+    name: str,
+    alpn: list[str] | None = None,
+    maximum: ssl.TLSVersion | None = None,
+    trusted: Path | None = None,
 ) -> tuple[str | None, bytes]:
     """Shake hands as a client that expects ``name``; return the protocol agreed on and what the server says first."""
-    tls = ssl.create_default_context(cafile=service.ca_bundle)
+    tls = ssl.create_default_context(cafile=trusted or service.ca_bundle)
     if alpn:
         tls.set_alpn_protocols(alpn)
     if maximum:
@@ -90,12 +96,54 @@ def test_openssl_finds_the_chain_in_order(tmp_path: Path) -> None:
     assert done.returncode == 0 and done.stdout.rstrip().endswith("OK"), done.stderr
 
 
-async def test_http_1_and_tls_1_1_are_not_spoken() -> None:
+async def test_tls_1_1_is_not_spoken() -> None:
     async with open_sagemaker() as service:
-        for alpn in (None, ["http/1.1"]):
-            assert await shaken(service, "localhost", alpn) == (None, b"")
         with pytest.warns(DeprecationWarning), pytest.raises((ssl.SSLError, ConnectionError)):
             await shaken(service, "localhost", ["h2"], ssl.TLSVersion.TLSv1_1)
+
+
+async def test_http_1_hears_that_there_is_nothing_and_what_time_it_is() -> None:
+    async with open_sagemaker(clock=lambda: 1_800_000_000.0) as service:
+        tls = ssl.create_default_context(cafile=service.ca_bundle)
+        reader, writer = await asyncio.open_connection("localhost", service.stand_in.port, ssl=tls)
+        writer.write(b"HEAD / HTTP/1.1\r\nhost: local")
+        writer.write(b"host\r\n\r\n")
+        answer = await asyncio.wait_for(reader.read(), 5)  # it hangs up
+        writer.transport.abort()
+        assert answer.startswith(b"HTTP/1.1 404 ") and b"\r\ndate: Fri, 15 Jan 2027 08:00:00 GMT\r\n" in answer
+        assert service.counters.connections == 0
+        reader, writer = await asyncio.open_connection("localhost", service.stand_in.port, ssl=tls)
+        writer.write(b"x" * 20_000)  # no request
+        with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+            await asyncio.wait_for(reader.readexactly(1), 5)
+        writer.transport.abort()
+
+
+async def test_a_certificate_that_ends_soon_is_renewed_while_it_is_in_use(tmp_path: Path) -> None:
+    async with open_sagemaker(folder=tmp_path, limits=replace(QUICK, renewal_s=0.05)) as service:
+        (tmp_path / "ca.pem").write_bytes(old := (issued := issue(today() - VALID + RENEW)).authority)
+        (tmp_path / "server.pem").write_bytes(issued.server)
+        async with asyncio.timeout(10):
+            while (tmp_path / "ca.pem").read_bytes() == old:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+            while True:  # what trusts the new authority alone can shake hands
+                with suppress(ssl.SSLCertVerificationError):
+                    assert (await shaken(service, "localhost", ["h2"]))[0] == "h2"
+                    break
+
+
+async def test_a_certificate_that_cannot_be_renewed_is_used_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder, trusted = tmp_path / "kept", tmp_path / "trusted.pem"
+    async with open_sagemaker(folder=folder, limits=replace(QUICK, renewal_s=0.02)) as service:
+        shutil.copy(service.ca_bundle, trusted)
+        shutil.rmtree(folder)
+        folder.write_text("no folder")
+        async with asyncio.timeout(10):
+            while "cannot be renewed" not in caplog.text:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        assert (await shaken(service, "localhost", ["h2"], trusted=trusted))[0] == "h2"
 
 
 # -- what they are good for ------------------------------------------------------------------------------------

@@ -14,17 +14,8 @@ fi
 rm -rf "$folder"
 mkdir -p "$folder"
 
-step() {
-    name=$1
-    shift
-    for attempt in 1 2; do
-        "$@" >"$log" 2>&1 && return 0
-        [ "$attempt" = 2 ] || echo "$name failed, trying once more …" >&2
-    done
-    tail -n 20 "$log" >&2
-    echo "set-up stopped while $name; the whole log is $log" >&2
-    exit 1
-}
+: >"$log"
+. .ci/step.sh
 
 # The source of this package alone: with sources of all, pip would compile what reads its metadata.
 download() {

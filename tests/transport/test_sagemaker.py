@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -22,6 +24,7 @@ from voxctl.serving.standin import events
 from voxctl.serving.standin.folder import kept_in
 from voxctl.serving.standin.signature import Key
 from voxctl.session.policy import GiveUp, Retry, Verdict, verdict
+from voxctl.transport.sagemaker_signature import encoded
 from voxctl.transport.sagemaker_target import Credentials
 
 #: For what takes milliseconds, on a machine with much else to do.
@@ -55,7 +58,7 @@ def fault(service: FakeSageMaker, name: str, *arguments: Any, **moment: int) -> 
     return made
 
 
-@pytest.mark.parametrize("name", ["drops", "hangs_up", "aborts", "resets", "goes_away_at_once"])
+@pytest.mark.parametrize("name", ["drops", "hangs_up", "aborts", "resets", "goes_away_at_once", "goes_away_and_stays"])
 async def test_a_connection_that_breaks_before_the_answer_fails_at_once(service: FakeSageMaker, name: str) -> None:
     with fault(service, name, after=0), within(AT_ONCE_S), pytest.raises(ConnectFailed) as caught:
         await open_stream(service)
@@ -78,6 +81,7 @@ async def test_a_service_that_takes_no_stream_fails_at_once() -> None:
         ("aborts", None),
         ("resets", None),
         ("goes_away_at_once", None),
+        ("goes_away_and_stays", None),
         ("ends", None),
         ("cuts_an_event", None),
         ("fails_the_model", "ModelInvocationTimeExceeded"),
@@ -148,6 +152,13 @@ async def test_an_answer_that_is_no_stream_keeps_status_name_text_and_request(
     assert text in error.message and str(status) in error.message and error.request_id in error.message
     if isinstance(error, HandshakeRefused):
         assert verdict(error) == judged
+
+
+async def test_a_request_that_aws_repeats_is_not_shown(service: FakeSageMaker) -> None:
+    words = "It does not match. The Canonical String for this request should have been 'x-amz-security-token:T0P'"
+    with service.refuses(403, "SignatureDoesNotMatch", words), pytest.raises(AwsError) as caught:
+        await open_stream(service)
+    assert "does not match" in caught.value.message and "T0P" not in f"{caught.value.message}{caught.value.hint}"
 
 
 async def test_the_log_of_a_container_that_refused_is_named(service: FakeSageMaker) -> None:
@@ -237,9 +248,20 @@ async def test_parts_are_joined_and_bytes_that_are_text_are_text(service: FakeSa
             assert {await stream.receive() for _ in range(3)} == {"hello ü", "as bytes ü", "one"}
 
 
-@pytest.mark.parametrize("name", ["breaks_a_checksum", "binary", "no event at all"])
+#: Right checksums about what is wrong, as a faulty service would make them: headers that end too soon, of a type that
+#: nobody knows, that are no text, and a date in a year that has no name.
+BAD_HEADERS = {
+    "headers cut": b"\x05",
+    "unknown header": b"\x01a\x63",
+    "header no text": b"\x01a\x07\x00\x01\xff",
+    "date too late": b"\x01a\x08" + b"\x7f" * 8,
+}
+
+
+@pytest.mark.parametrize("name", ["breaks_a_checksum", "binary", "no event at all", *BAD_HEADERS])
 async def test_what_is_no_text_is_an_error(service: FakeSageMaker, name: str) -> None:
     sent = {"binary": events.payload_part(b"\xff\x00"), "no event at all": b"HTTP/1.1 200 OK\r\n\r\n"}
+    sent |= {name: encoded(headers, b"payload") for name, headers in BAD_HEADERS.items()}
     struck = service.sends(sent[name], after=1) if name in sent else fault(service, name, after=1)
     with struck:
         async with streaming(service) as stream:
@@ -255,6 +277,35 @@ async def test_an_untrusted_certificate_is_named_with_its_reason(service: FakeSa
     with within(5.0), pytest.raises(ConnectFailed, match=r"not trusted: .*issuer") as caught:
         await open_stream(service, ca_bundle=stranger)
     assert "--ca-bundle" in (caught.value.hint or "")
+
+
+async def test_certificates_that_were_renewed_are_read_again_and_those_that_have_gone_are_remembered(
+    tmp_path: Path,
+) -> None:
+    bundle = tmp_path / "trusted.pem"
+    async with open_sagemaker() as service:
+        bundle.write_bytes(service.ca_bundle.read_bytes())
+        async with streaming(service, ca_bundle=bundle):
+            pass
+    async with open_sagemaker() as service:
+        with pytest.raises(ConnectFailed, match="not trusted"):
+            await open_stream(service, ca_bundle=bundle)
+        bundle.write_bytes(service.ca_bundle.read_bytes())
+        async with streaming(service, ca_bundle=bundle) as stream:
+            await stream.send("renewed")
+            assert await stream.receive() == "renewed"
+        bundle.unlink()
+        async with streaming(service, ca_bundle=bundle):
+            pass
+
+
+async def test_python_keeps_what_it_knows_of_the_library_s_thread(service: FakeSageMaker) -> None:
+    async with streaming(service) as stream:
+        await stream.send("one")
+        await stream.receive()
+        await asyncio.sleep(0.1)  # it does not call back any more
+        known = set(sys._current_exceptions()) - {thread.ident for thread in threading.enumerate()}
+        assert known, "it is set up anew for each call back, which takes a third of its time"
 
 
 async def test_a_port_that_speaks_no_tls_or_no_http2_or_not_at_all_is_named(

@@ -17,6 +17,7 @@ RUNTIME = "https://runtime.sagemaker.us-east-1.amazonaws.com"
         (f"{RUNTIME}:8443/", f"{RUNTIME}:8443"),
         (f"{RUNTIME}:443", f"{RUNTIME}:443"),  # as typed: its error says which port it should be
         ("runtime.sagemaker.cn-north-1.amazonaws.com.cn", "https://runtime.sagemaker.cn-north-1.amazonaws.com.cn:8443"),
+        ("runtime.sagemaker.us-iso-east-1.c2s.ic.gov", "https://runtime.sagemaker.us-iso-east-1.c2s.ic.gov:8443"),
         ("https://localhost:9000", "https://localhost:9000"),
         ("https://localhost", "https://localhost:443"),
         ("https://[::1]:9000", "https://[::1]:9000"),

@@ -7,23 +7,29 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Iterator
+from datetime import datetime
 from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
 from types import ModuleType
+from typing import cast
 
 import pytest
 from aws_sdk_sagemaker_runtime_http2 import models
+from aws_sdk_signers import AsyncEventSigner, AWSCredentialIdentity, SigV4SigningProperties
 from awscrt import http as crt
 from smithy_aws_core.aio.protocols import RestJsonClientProtocol
 from smithy_aws_event_stream._private.deserializers import EventDeserializer
 from smithy_aws_event_stream._private.serializers import EventSerializer
-from smithy_aws_event_stream.events import Event, EventMessage
+from smithy_aws_event_stream.events import Event, EventHeaderEncoder, EventMessage
 from smithy_aws_event_stream.exceptions import EventError
 from smithy_core.aio.interfaces import ProtocolSettings
 
+from voxctl.serving.standin.events import EventReader
+from voxctl.serving.standin.signature import EventChain
 from voxctl.transport import sagemaker_faults
 from voxctl.transport.sagemaker_events import PARTIAL, TEXT_HEADERS, UTF8
+from voxctl.transport.sagemaker_signature import EventSigner, encoded, text_headers
 
 SDK = "aws-sdk-sagemaker-runtime-http2"
 INSTALLED = ", ".join(f"{name} {version(name)}" for name in (SDK, "awscrt", "smithy-core", "aws-sdk-signers"))
@@ -132,6 +138,38 @@ def test_our_events_are_those_the_sdk_itself_would_send() -> None:
     models.RequestStreamEventPayloadPart(part).serialize(theirs)
     ours = EventMessage(headers=TEXT_HEADERS, payload=b"text")
     assert theirs.get_result() == ours, f"{INSTALLED} sends other headers with an event"
+
+
+async def test_our_signatures_are_those_the_sdk_itself_would_make() -> None:
+    first, secret = "ab" * 32, "wJalrXUtnFEMI/K7MDENG"
+    theirs = AsyncEventSigner(initial_signature=first.encode(), event_encoder_cls=EventHeaderEncoder)
+    ours = EventSigner(secret, "eu-west-1", first)
+    headers = text_headers(TEXT_HEADERS)
+    identity = AWSCredentialIdentity(access_key_id="AKID", secret_access_key=secret)
+
+    async def made(payload: bytes | None) -> bytes:
+        properties = SigV4SigningProperties(region="eu-west-1", service="sagemaker")
+        if payload is None:
+            end = await theirs.sign_empty(event=EventMessage(), identity=identity, properties=properties)
+            return bytes(end.encode())
+        event = EventMessage(headers=TEXT_HEADERS, payload=payload)
+        return bytes((await theirs.sign(event=event, identity=identity, properties=properties)).encode())
+
+    for payload in (b"one", "zwei \u00fc".encode(), b"x" * 200_000, b"", None):
+        wanted = await made(payload)
+        found = Event.decode(BytesIO(wanted))
+        assert found
+        at_s = cast(datetime, found.message.headers[":date"]).timestamp() + 0.000_1  # it has whole milliseconds
+        event = b"" if payload is None else encoded(headers, payload)
+        assert ours.signed(event, at_s) == wanted, f"{INSTALLED} signs events in another way"
+
+
+def test_a_stream_that_goes_on_past_midnight_is_signed_with_the_key_of_its_day() -> None:
+    midnight_s, first = 1_767_225_600.0, "cd" * 32
+    signer, chain = EventSigner("secret", "us-east-1", first), EventChain("secret", "us-east-1", first, 300)
+    for at_s in (midnight_s - 0.5, midnight_s + 0.5, midnight_s + 1):
+        (event,) = EventReader(1000).feed(signer.signed(b"payload", at_s))
+        chain.check(event, at_s)
 
 
 def test_the_events_we_read_mean_the_same_to_the_sdk() -> None:

@@ -51,17 +51,7 @@ echo "setting up $venv with $("$python" -V), some minutes and about 3 GB …" >&
 rm -rf "$venv"
 "$python" -m venv "$venv"
 
-step() {
-    name=$1
-    shift
-    for attempt in 1 2; do
-        "$@" >>"$log" 2>&1 && return 0
-        [ "$attempt" = 2 ] || echo "$name failed, trying once more …" >&2
-    done
-    tail -n 20 "$log" >&2
-    echo "set-up stopped while $name; the whole log is $log" >&2
-    exit 1
-}
+. .ci/step.sh
 
 pip() {
     "$venv/bin/python" -m pip --disable-pip-version-check --no-input "$@"

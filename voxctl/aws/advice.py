@@ -10,6 +10,9 @@ from voxctl.aws.endpoints import trouble_with
 from voxctl.aws.logs import last_lines
 from voxctl.errors import AwsError, HandshakeRefused
 
+#: A better answer is not waited for longer, in seconds, whatever AWS's side or a name server does.
+_STATE_S, _WORDS_S = 1.0, 3.0
+
 
 def advised[T](
     open_: Callable[[], Awaitable[T]], account: Account, endpoint: str, log_group: str
@@ -23,16 +26,26 @@ def advised[T](
         except AwsError as exc:
             if exc.status in (None, 401, 403):  # it is not about the endpoint
                 raise
-            raise await asyncio.to_thread(trouble_with, account, endpoint) or exc from exc
+            if trouble := await _within(_STATE_S, lambda: trouble_with(account, endpoint)):
+                raise trouble from exc
+            raise
         except HandshakeRefused as exc:
             if exc.status != 424:
                 raise
-            words[:] = words or await asyncio.to_thread(last_lines, account, log_group)
+            words[:] = words or await _within(_WORDS_S, lambda: last_lines(account, log_group)) or []
             if words:
                 raise _with(exc, words) from exc
             raise
 
     return opened
+
+
+async def _within[T](limit_s: float, ask: Callable[[], T]) -> T | None:
+    """Ask in a thread; ``None`` where it takes too long."""
+    asking = asyncio.ensure_future(asyncio.to_thread(ask))
+    asking.add_done_callback(lambda asked: asked.cancelled() or asked.exception())  # it may come too late
+    await asyncio.wait({asking}, timeout=limit_s)
+    return asking.result() if asking.done() else None
 
 
 def _with(error: HandshakeRefused, words: list[str]) -> HandshakeRefused:

@@ -16,15 +16,13 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from botocore.parsers import ResponseParserError
 
 from voxctl.aws.client import SAGEMAKER, Account, ca_bundle
-from voxctl.aws.endpoints import trouble_with
+from voxctl.aws.endpoints import is_unknown, trouble_in, unknown
 from voxctl.aws.faults import FAILURES, renamed
 from voxctl.errors import AwsError
 
 STS, _IAM, _ECR = "sts", "iam", "ecr"
 #: What a caller of a stream must be allowed.
 INVOKE = ("sagemaker:InvokeEndpointWithBidirectionalStream", "sagemaker:InvokeEndpoint")
-
-#: What botocore raises; the last where something else than AWS answers, such as the sign-in page of a network.
 
 _LIMIT_S = 2.5
 _MOST_BYTES = 1 << 20
@@ -94,12 +92,14 @@ def date_at_sts(account: Account) -> tuple[str | None, float]:
 
 def described(account: Account, name: str) -> Endpoint:
     """Return an endpoint that answers. Raises ``AwsError`` with its state or its failure if it does not."""
+    client = _client(account, SAGEMAKER)
     try:
-        found = _client(account, SAGEMAKER).describe_endpoint(EndpointName=name)
+        found = client.describe_endpoint(EndpointName=name)
     except FAILURES as exc:
-        error = renamed(exc, f"the endpoint {name} cannot be looked at")
-        raise (trouble_with(account, name) if error.code == "ValidationException" else None) or error from exc
-    if trouble := trouble_with(account, name):
+        if isinstance(exc, ClientError) and is_unknown(exc):
+            raise unknown(account, client, name) from exc
+        raise renamed(exc, f"the endpoint {name} cannot be looked at") from exc
+    if trouble := trouble_in(found, account):
         raise trouble
     images = [
         str(image["SpecifiedImage"])

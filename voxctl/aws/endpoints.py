@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -23,7 +24,7 @@ def managed_endpoint(account: Account) -> str:
     Raises ``AwsError`` if there is none or several, or if they cannot be listed. Needs sagemaker:ListEndpoints and
     sagemaker:ListTags.
     """
-    client = account.client(SAGEMAKER)
+    client = account.client(SAGEMAKER, limit_s=2.0)
     try:
         found = [endpoint["EndpointName"] for endpoint in _endpoints(client) if _is_managed(client, endpoint)]
     except FAILURES as exc:
@@ -62,15 +63,17 @@ def trouble_with(account: Account, name: str) -> AwsError | None:
     """Return what keeps an endpoint from answering, as far as the caller may know it: it is not there, or not ready."""
     try:
         client = account.client(SAGEMAKER, limit_s=1.0, attempts=1)
-        described = client.describe_endpoint(EndpointName=name)
+        return trouble_in(client.describe_endpoint(EndpointName=name), account)
     except ClientError as exc:
-        error = exc.response.get("Error", {})
-        if error.get("Code") in ("ValidationException", "ValidationError", "ResourceNotFound"):
-            return _unknown(account, client, name)
-        return None
+        return unknown(account, client, name) if is_unknown(exc) else None
     except (BotoCoreError, ResponseParserError, AwsError):
         return None
-    status, where = described["EndpointStatus"], f"the endpoint {name} in {account.region}"
+
+
+def trouble_in(described: Mapping[str, Any], account: Account) -> AwsError | None:
+    """Return what keeps an endpoint from answering that is ``described`` so, ``None`` if nothing does."""
+    name, status = described["EndpointName"], described["EndpointStatus"]
+    where = f"the endpoint {name} in {account.region}"
     if status == "Failed":
         reason = f": {described['FailureReason']}" if described.get("FailureReason") else ""
         return AwsError(f"{where} has failed{reason}", hint="delete it and deploy again: `voxctl deploy`.")
@@ -82,7 +85,14 @@ def trouble_with(account: Account, name: str) -> AwsError | None:
     )
 
 
-def _unknown(account: Account, client: Any, name: str) -> AwsError:
+def is_unknown(exc: ClientError) -> bool:
+    """Whether SageMaker says that there is no such endpoint."""
+    code = exc.response.get("Error", {}).get("Code")
+    return code in ("ValidationException", "ValidationError", "ResourceNotFound")
+
+
+def unknown(account: Account, client: Any, name: str) -> AwsError:
+    """Return the error for an endpoint that is not there, with the names of those that are."""
     try:
         page = client.list_endpoints(MaxResults=100, SortBy="CreationTime", SortOrder="Descending")
         names = [endpoint["EndpointName"] for endpoint in page["Endpoints"]]

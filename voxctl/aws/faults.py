@@ -48,11 +48,16 @@ _CODE_HINTS: Mapping[str, str] = {
 }
 
 
+def without_request(text: str) -> str:
+    """Return AWS's words without the request that it repeats where a signature is wrong: its token is in there."""
+    return text.partition("The Canonical String")[0].rstrip()
+
+
 def renamed(exc: Exception, what: str) -> AwsError:
     """Return our error for one of botocore's, met while doing ``what``."""
     if isinstance(exc, boto.ClientError):
         error, metadata = exc.response.get("Error", {}), exc.response.get("ResponseMetadata", {})
-        code, text = str(error.get("Code", "")), str(error.get("Message", ""))
+        code, text = str(error.get("Code", "")), without_request(str(error.get("Message", "")))
         return AwsError(
             f"{what}: {code}: {text}" if text else f"{what}: {code}",
             hint=_CODE_HINTS.get(code, "`aws sts get-caller-identity` says who you are."),

@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from types import FrameType
 from typing import Any
 
+from voxctl.cli.threads import abandon_threads
 from voxctl.errors import Interrupted
 
 #: Service managers say SIGTERM where a person presses Ctrl-C, and a terminal that is closed says SIGHUP.
@@ -82,11 +83,12 @@ def _leave_soon() -> None:
 
 def run_interruptible(main: Callable[[Interrupts], Coroutine[Any, Any, None]], say: Callable[[str], None]) -> bool:
     """Run ``main`` in an event loop and return whether it was asked to end early. Raises ``Interrupted`` if it was
-    cut off instead."""
+    cut off instead. A thread that hangs is left behind."""
     return asyncio.run(_guarded(main, say))
 
 
 async def _guarded(main: Callable[[Interrupts], Coroutine[Any, Any, None]], say: Callable[[str], None]) -> bool:
+    abandon_threads()
     interrupts = Interrupts(say)
     with interrupts.listening():
         try:

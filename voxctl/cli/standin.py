@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 #: The service's own port for these streams.
 SAGEMAKER_PORT = 8443
 SERVER_PORT = 8000
+#: Where the SDK of these streams looks for their address, and so does voxctl.
+_URL_VARIABLE = "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME_HTTP2"
 #: Any name is served; this one is printed.
 ENDPOINT_NAME = "local"
 
@@ -181,9 +183,7 @@ def _announce(running: RunningStandIn, url: str, view: PlainView, as_json: bool)
         ("AWS_SECRET_ACCESS_KEY", running.secret_access_key),
         ("AWS_REGION", running.region),
         ("AWS_CA_BUNDLE", str(running.ca_bundle)),
+        (_URL_VARIABLE, running.endpoint_url),
     ):
         view.say(f"export {name}={shlex.quote(value)}")
-    view.say(
-        f"try: voxctl transcribe FILE --endpoint {ENDPOINT_NAME} --region {running.region} "
-        f"--endpoint-url {running.endpoint_url} --ca-bundle {shlex.quote(str(running.ca_bundle))}"
-    )
+    view.say(f"then: voxctl transcribe FILE --endpoint {ENDPOINT_NAME} --region {running.region}")

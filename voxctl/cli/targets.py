@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from voxctl.errors import UsageError
+from voxctl.errors import AwsError, UsageError
 
 if TYPE_CHECKING:
     from voxctl.transport.base import Connector
 
 EMBEDDED = "embedded"
+#: How long the endpoint that nobody named is looked for, in seconds: each of many is asked for its tags.
+_LOOKING_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,13 @@ async def open_target(choice: Choice) -> AsyncIterator[Target]:
 
     if choice.is_sagemaker:
         # AWS's configuration is read, and AWS may be asked: the event loop goes on meanwhile.
-        yield await asyncio.to_thread(_sagemaker, choice)
+        looking = asyncio.ensure_future(asyncio.to_thread(_sagemaker, choice))
+        looking.add_done_callback(lambda looked: looked.cancelled() or looked.exception())  # it may come too late
+        await asyncio.wait({looking}, timeout=_LOOKING_S)
+        if not looking.done():
+            hint = "name it with --endpoint; or check your network and, behind a proxy, HTTPS_PROXY."
+            raise AwsError(f"AWS did not say within {_LOOKING_S:g} s which endpoint there is", hint=hint)
+        yield looking.result()
     elif choice.url is not None:
         from voxctl.transport.websocket import public_url, realtime_url
 

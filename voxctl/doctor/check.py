@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from voxctl.doctor.threads import abandon_threads
 from voxctl.errors import StreamError, VoxError
 
 #: How long a check that is too late may take to let go of what it holds.
@@ -65,10 +64,9 @@ class Result:
 async def examined(checks: Sequence[Check], told: Callable[[Check], None] = lambda check: None) -> list[Result]:
     """Carry out all checks at once and return their results in order. ``told`` hears of each that is done.
 
-    Takes as long as the longest deadline, ``_LET_GO_S`` added. What hangs in a thread of the running loop's executor
-    is left behind there. Raises nothing but bugs.
+    Takes as long as the longest deadline, ``_LET_GO_S`` added. What hangs in a thread is left behind there. Raises
+    nothing but bugs.
     """
-    abandon_threads()
 
     async def carried_out(check: Check) -> Result:
         result = await _looked(check)

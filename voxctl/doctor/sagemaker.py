@@ -12,10 +12,13 @@ from pathlib import Path
 from voxctl.aws import checks as aws
 from voxctl.aws.client import SAGEMAKER, STREAMS, Account, ca_bundle, configured_url, open_account, runtime_url
 from voxctl.aws.endpoints import managed_endpoint
+from voxctl.connect import sagemaker
 from voxctl.doctor import runtime
 from voxctl.doctor.check import Check, Finding, NotLookedAt, Status
+from voxctl.doctor.server import opened
 from voxctl.errors import AwsError, UsageError, VoxError
-from voxctl.transport.sagemaker_target import checked_endpoint_name, checked_endpoint_url, is_aws
+from voxctl.transport.base import Connector
+from voxctl.transport.sagemaker_target import checked_endpoint_name, checked_endpoint_url, is_aws, label_of
 
 #: The label without which SageMaker gives a container no streams.
 LABEL = "com.amazonaws.sagemaker.capabilities.bidirectional-streaming"
@@ -50,6 +53,7 @@ def sagemaker_checks(asked: Asked | None) -> list[Check]:
         replace(permission, name="endpoint", look=_in_thread(cloud.state), needed=True),
         replace(permission, name="image label", look=_in_thread(cloud.label), needed=True),
         replace(permission, needed=True),
+        Check("stream", cloud.stream, True, limit_s=_LIMIT_S, late="the log of the endpoint's container may say why."),
     ]
 
 
@@ -99,6 +103,7 @@ class _Cloud:
         self._source = _Once(lambda: aws.source_of(self._account.needed_for("an AWS region")))
         self._caller = _Once(self._find_caller)
         self._endpoint = _Once(self._find_endpoint)
+        self._reached = _Once(lambda: runtime.reached(self._runtime()))
 
     def region(self) -> Finding:
         account = self._account()
@@ -124,7 +129,11 @@ class _Cloud:
         return runtime.clock_finding(behind_s)
 
     def reach(self) -> Finding:
-        return runtime.reached(self._runtime())
+        return self._reached()
+
+    async def stream(self) -> Finding:
+        """Open one as a session would: what AWS says of everything else is not what it does."""
+        return await opened(*await asyncio.to_thread(self._way))
 
     def state(self) -> Finding:
         found = self._endpoint()
@@ -163,6 +172,22 @@ class _Cloud:
         status = Status.FAILED if aws.INVOKE[0] in refused else Status.NOTE
         actions = " and ".join(refused)
         return Finding(status, f"{arn} may not {actions}", f"have {actions} allowed for {endpoint.arn}")
+
+    def _way(self) -> tuple[Connector, str]:
+        account = self._account.needed_for("an AWS region")
+        self._source.needed_for("credentials")
+        if self._reached.needed_for("the runtime").status is Status.FAILED:
+            raise NotLookedAt("needs the runtime")
+        asked = self._asked
+        name = asked.endpoint or self._endpoint.needed_for("the endpoint").name
+        connect = sagemaker(
+            name,
+            region=account.region,
+            profile=asked.profile or None,
+            endpoint_url=asked.endpoint_url or None,
+            ca_bundle=asked.ca_bundle,
+        )
+        return connect, label_of(name, account.region)
 
     def _find_caller(self) -> str:
         self._source.needed_for("credentials")

@@ -18,6 +18,7 @@ from voxctl.realtime.codec import decode
 from voxctl.realtime.messages import ErrorMessage, SessionCreated
 from voxctl.serving.vllm_command import VllmVersion
 from voxctl.serving.vllm_models import TESTED
+from voxctl.transport.base import Connector
 from voxctl.transport.tls import tls_context
 from voxctl.transport.websocket import public_url, realtime_url
 
@@ -99,17 +100,23 @@ def _version(answer: tuple[int, bytes]) -> VllmVersion | None:
 
 
 async def _stream(url: str, api_key: str | None, ca_bundle: Path | None) -> Finding:
-    """Open a stream and wait for the server's first message; no sound is sent, so it costs the server nothing."""
-    transport = await websocket(url, api_key=api_key, ca_bundle=ca_bundle)()
+    return await opened(websocket(url, api_key=api_key, ca_bundle=ca_bundle), public_url(url))
+
+
+async def opened(connect: Connector, where: str) -> Finding:
+    """Open a stream and wait for the server's first message; no sound is sent, so it costs the server nothing.
+
+    Raises ``StreamError`` and what ``connect`` raises.
+    """
+    transport = await connect()
     try:
         first = decode(await transport.receive())
     finally:
         await transport.aclose()
-    where = public_url(url)
     match first:
         case SessionCreated():
             return Finding(Status.OK, f"{where} opens a session")
         case ErrorMessage(error, code):
             raise StreamError(f"{where} refuses: {error} ({code or 'no code'})", hint="see the log of the server.")
         case _:
-            raise ProtocolError(f"{where} does not open a session", hint="is this a vLLM Realtime server? Check --url.")
+            raise ProtocolError(f"{where} does not open a session", hint="is a vLLM Realtime server there?")

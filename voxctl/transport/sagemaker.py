@@ -9,23 +9,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import struct
+import time
 from collections.abc import Mapping
 from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 from aws_sdk_sagemaker_runtime_http2 import __version__ as sdk_version
 from aws_sdk_sagemaker_runtime_http2.models import (
     INVOKE_ENDPOINT_WITH_BIDIRECTIONAL_STREAM,
     InvokeEndpointWithBidirectionalStreamInput,
 )
-from aws_sdk_signers import AsyncEventSigner, AsyncSigV4Signer, AWSCredentialIdentity, SigV4SigningProperties
+from aws_sdk_signers import AsyncSigV4Signer, AWSCredentialIdentity, SigV4SigningProperties
 from awscrt import http as crt
 from awscrt import io as crt_io
 from awscrt.exceptions import AwsCrtError
 from smithy_aws_core.aio.protocols import RestJsonClientProtocol
-from smithy_aws_event_stream.events import Event, EventHeaderEncoder, EventMessage
+from smithy_aws_event_stream.events import Event
 from smithy_aws_event_stream.exceptions import EventError
 from smithy_core import URI
 from smithy_core.aio.interfaces import ProtocolSettings
@@ -35,23 +38,30 @@ from smithy_core.types import TypedProperties
 from voxctl.transport import sagemaker_faults as faults
 from voxctl.transport import sagemaker_unanswered as unanswered
 from voxctl.transport.sagemaker_call import Call, hang_up, watched
-from voxctl.transport.sagemaker_events import TEXT_HEADERS
+from voxctl.transport.sagemaker_doubt import give_reason, look_into
+from voxctl.transport.sagemaker_events import PRELUDE_BYTES, TEXT_HEADERS
+from voxctl.transport.sagemaker_signature import EventSigner, encoded, text_headers
 from voxctl.transport.sagemaker_stream import SageMakerTransport
 from voxctl.transport.sagemaker_target import Credentials, SageMakerTarget
-from voxctl.transport.tls import HTTP2, probe, tls_context
+from voxctl.transport.tls import HTTP2, tls_context
 
 #: A connection that takes longer, in seconds, is looked into.
 _DOUBT_S = 1.0
-#: A server that answers nothing at all to a handshake for so long, in seconds, will not any more.
-_SILENCE_S = 2.0
 #: How long the words of an answer that is no stream are waited for, in seconds.
 _ANSWER_S = 1.0
 #: What may arrive unread before the far end must wait.
 _UNREAD_BYTES = 1024 * 1024
 #: A far end that vanished without a word is found out after some 20 s.
 _KEEP_ALIVE_S, _KEEP_ALIVE_PROBES = 5, 3
+#: What the SDK raises of bytes that are no event: the others are its reader's, which trusts them.
+_NO_EVENT = (EventError, ValueError, LookupError, OverflowError, struct.error)
+#: How many kinds of event are told by the bytes of their headers.
+_MOST_KNOWN = 16
 #: What the C library raises: ``RuntimeError`` where it has no name for it.
 _ERRORS = (AwsCrtError, RuntimeError, OSError)
+
+#: To make one takes as long as a connection: file → when it was written, and what trusts it.
+_trusting: dict[Path | None, tuple[int, crt_io.ClientTlsContext]] = {}
 
 _log = logging.getLogger(__name__)
 
@@ -96,44 +106,25 @@ async def _answered(target: SageMakerTarget, connection: Any, request: Any) -> t
 
 async def _connection(target: SageMakerTarget) -> Any:
     """Return an open connection that speaks HTTP/2. Raises ``ConnectFailed`` with the reason within ``open_s``."""
-    opening = crt.Http2ClientConnection.new(**_options(target))
-    opened, connection = watched(opening), None
+    ends_s = asyncio.get_running_loop().time() + target.open_s
+    opening, connection = None, None
     try:
+        opening = crt.Http2ClientConnection.new(**_options(target))
+        opened = watched(opening)
         await asyncio.wait({opened}, timeout=min(_DOUBT_S, target.open_s))
         if not opened.done():
-            await _look_into(target, opened)
+            await look_into(target, opened, ends_s)
         if not opened.done():
             raise unanswered.slow(target)
         connection = opened.result()
     except _ERRORS as exc:
-        if "TLS" in unanswered.name_of(exc) and not target.proxy:
-            await asyncio.to_thread(probe, target.host, target.port, target.ca_bundle)
+        if "TLS" in unanswered.name_of(exc):
+            await give_reason(target)
         raise unanswered.connect_failed(exc, target) from exc
     finally:
-        if connection is None:
+        if connection is None and opening is not None:
             opening.add_done_callback(hang_up)
     return connection
-
-
-async def _look_into(target: SageMakerTarget, opened: asyncio.Future[Any]) -> None:
-    """Wait for the connection for what is left of ``open_s``, and ask Python's TLS meanwhile what keeps it.
-
-    The C library sits on a failed handshake for up to 30 s. Raises ``ConnectFailed`` as soon as the reason is known.
-    """
-    left_s = target.open_s - _DOUBT_S
-    if target.proxy:
-        await asyncio.wait({opened}, timeout=left_s)
-        return
-    ends_s = asyncio.get_running_loop().time() + left_s
-    looking = asyncio.ensure_future(
-        asyncio.to_thread(probe, target.host, target.port, target.ca_bundle, limit_s=min(_SILENCE_S, 0.9 * left_s))
-    )
-    await asyncio.wait({opened, looking}, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
-    if not opened.done() and looking.done():
-        if looking.result().protocol != HTTP2:
-            raise unanswered.not_http2(target)
-        await asyncio.wait({opened}, timeout=ends_s - asyncio.get_running_loop().time())
-    looking.add_done_callback(lambda looked: looked.cancelled() or looked.exception())
 
 
 def _options(target: SageMakerTarget) -> dict[str, Any]:
@@ -173,13 +164,22 @@ def _bootstrap() -> crt_io.ClientBootstrap:
     return crt_io.ClientBootstrap(threads, crt_io.DefaultHostResolver(threads))
 
 
-@cache
 def _tls(ca_bundle: Path | None) -> crt_io.ClientTlsContext:
+    """Return what trusts the certificates of a file as it is now; of one that has gone, as it was."""
+    try:
+        written = ca_bundle.stat().st_mtime_ns if ca_bundle else 0
+    except OSError:
+        written = None
+    before = _trusting.get(ca_bundle)
+    if before and written in (None, before[0]):
+        return before[1]
     options = crt_io.TlsContextOptions()
     if ca_bundle is not None:
         tls_context(ca_bundle)  # says what is wrong with the file
         options.override_default_trust_store(ca_bundle.read_bytes())
-    return crt_io.ClientTlsContext(options)
+    trusting = crt_io.ClientTlsContext(options)
+    _trusting[ca_bundle] = written or 0, trusting
+    return trusting
 
 
 class _Codec:
@@ -187,12 +187,9 @@ class _Codec:
 
     def __init__(self, target: SageMakerTarget, keys: Credentials) -> None:
         self._target = target
-        self._identity = AWSCredentialIdentity(
-            access_key_id=keys.access_key_id,
-            secret_access_key=keys.secret_access_key,
-            session_token=keys.session_token,
-        )
-        self._properties = SigV4SigningProperties(region=target.region, service="sagemaker")
+        self._keys = keys
+        self._headers = text_headers(TEXT_HEADERS)
+        self._known: dict[bytes, Mapping[str, object]] = {}
 
     async def request(self) -> Any:
         """Return the signed call."""
@@ -212,13 +209,15 @@ class _Codec:
         plain = protocol.set_service_endpoint(request=plain, endpoint=Endpoint(uri=uri))
         signed = await AsyncSigV4Signer().sign(
             request=plain,  # type: ignore[arg-type]  # the SDK's own pipeline does the same
-            identity=self._identity,
-            properties=self._properties,
+            identity=AWSCredentialIdentity(
+                access_key_id=self._keys.access_key_id,
+                secret_access_key=self._keys.secret_access_key,
+                session_token=self._keys.session_token,
+            ),
+            properties=SigV4SigningProperties(region=target.region, service="sagemaker"),
         )
-        self._events = AsyncEventSigner(
-            initial_signature=signed.fields["Authorization"].as_string().rpartition("Signature=")[2].encode(),
-            event_encoder_cls=EventHeaderEncoder,
-        )
+        first = signed.fields["Authorization"].as_string().rpartition("Signature=")[2]
+        self._signer = EventSigner(self._keys.secret_access_key, target.region, first)
         headers = [(field.name, value) for field in signed.fields for value in field.values]
         headers += [
             ("host", signed.destination.netloc),
@@ -226,21 +225,26 @@ class _Codec:
         ]
         return crt.HttpRequest("POST", signed.destination.path, crt.HttpHeaders(headers))
 
-    async def event(self, payload: bytes) -> bytes:
+    def event(self, payload: bytes) -> bytes:
         """Return the next event, which carries ``payload``."""
-        event = EventMessage(headers=TEXT_HEADERS, payload=payload)
-        return (await self._events.sign(event=event, identity=self._identity, properties=self._properties)).encode()
+        return self._signer.signed(encoded(self._headers, payload), time.time())
 
-    async def end(self) -> bytes:
+    def end(self) -> bytes:
         """Return the event that says that no more come."""
-        end = EventMessage()
-        return (await self._events.sign_empty(event=end, identity=self._identity, properties=self._properties)).encode()
+        return self._signer.signed(b"", time.time())
 
     def read(self, event: bytes) -> tuple[Mapping[str, object], bytes]:
         """Return the headers and the payload of one event. Raises ``ProtocolError``."""
+        # Nearly all have the same headers; to read them again is most of the work.
+        ends = PRELUDE_BYTES + int.from_bytes(event[4:8])
+        block = event[PRELUDE_BYTES:ends]
+        if (known := self._known.get(block)) and crc32(event[:-4]) == int.from_bytes(event[-4:]):
+            return known, event[ends:-4]
         try:
             found = Event.decode(BytesIO(event))
-        except EventError as exc:
+        except _NO_EVENT as exc:
             raise faults.garbled(self._target) from exc
         assert found  # there are bytes
+        if len(self._known) < _MOST_KNOWN:
+            self._known[block] = found.message.headers
         return found.message.headers, found.message.payload

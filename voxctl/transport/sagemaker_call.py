@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from io import BytesIO
@@ -36,7 +38,7 @@ class Call:
         self.answered: asyncio.Future[tuple[int, dict[str, str]]] = self._loop.create_future()
         self.over: asyncio.Future[BaseException | None] = self._loop.create_future()
         self._stream = connection.request(request, self._on_response, self._on_body, manual_write=True)
-        self._stream.remote_end_stream_future.add_done_callback(self._on_end)
+        self._stream.remote_end_stream_future.add_done_callback(self._on_far_end)
         self._stream.completion_future.add_done_callback(self._on_end)
         self._stream.activate()
 
@@ -49,9 +51,9 @@ class Call:
 
     async def room(self) -> None:
         """Return when there is room for more, or the call is over."""
-        while self._full() and not self.over.done():
+        while self.full and not self.over.done():
             self._waiting = self._loop.create_future()
-            if self._full():  # it may have been flushed meanwhile
+            if self.full:  # it may have been flushed meanwhile
                 await _either(self._waiting, self.over)
             self._waiting = None
 
@@ -67,7 +69,9 @@ class Call:
         """End the connection."""
         self._connection.close()
 
-    def _full(self) -> bool:
+    @property
+    def full(self) -> bool:
+        """Whether more waits to be sent than should."""
         return self._written - self._flushed > _UNSENT_BYTES
 
     # The C library's thread calls what begins with ``_on``.
@@ -77,6 +81,7 @@ class Call:
             self._loop.call_soon_threadsafe(what, *arguments)
 
     def _on_response(self, http_stream: object, status_code: int, headers: list[tuple[str, str]], **_: object) -> None:
+        _stay()
         self._tell(_settle, self.answered, (status_code, {name.lower(): value for name, value in headers}))
 
     def _on_body(self, http_stream: object, chunk: bytes, **_: object) -> None:
@@ -85,15 +90,31 @@ class Call:
     def _taken(self, chunk: bytes) -> None:
         self.take(chunk)
 
+    def _on_far_end(self, future: Future[Any]) -> None:
+        if future.exception() is None:  # else there was no proper end, and the completion says why
+            self._tell(_settle, self.over, None)
+
     def _on_end(self, future: Future[Any]) -> None:
-        error = future.exception()
-        if not isinstance(error, RuntimeError):  # which says that there was no proper end; the completion says why
-            self._tell(_settle, self.over, error)
+        self._tell(_settle, self.over, future.exception())
 
     def _on_flushed(self, n_bytes: int) -> None:
         self._flushed += n_bytes
-        if (waiting := self._waiting) is not None and not self._full():
+        if (waiting := self._waiting) is not None and not self.full:
             self._tell(_settle, waiting, None)
+
+
+_staying = threading.local()
+
+
+def _stay() -> None:
+    """Have Python keep what it knows of this thread, which is the C library's.
+
+    By itself it forgets the thread at the end of each call back, and sets it up anew for the next: five times for a
+    message, which takes a third of the thread's time. See ``PyGILState_Ensure`` in Python's documentation.
+    """
+    if not hasattr(_staying, "done"):
+        _staying.done = True
+        ctypes.pythonapi.PyGILState_Ensure()
 
 
 async def _either(one: asyncio.Future[Any], other: asyncio.Future[Any], limit_s: float | None = None) -> None:

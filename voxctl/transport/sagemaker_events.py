@@ -24,7 +24,7 @@ TEXT_HEADERS: Mapping[str, str] = {
 #: A frame of many parts is no longer than the longest WebSocket frame that the other transport takes.
 MOST_BYTES = 16 * 1024 * 1024
 #: The length of an event and of its headers, and their checksum.
-_PRELUDE_BYTES = 12
+PRELUDE_BYTES = 12
 _MOST_EVENT_BYTES = MOST_BYTES + 256 * 1024
 
 
@@ -33,11 +33,11 @@ def next_length(buffer: bytearray) -> int | None:
 
     For bytes that are no event it is the length of its beginning, which whoever reads it will refuse.
     """
-    if len(buffer) < _PRELUDE_BYTES:
+    if len(buffer) < PRELUDE_BYTES:
         return None
     length = int.from_bytes(buffer[:4], "big")
-    if crc32(buffer[:8]) != int.from_bytes(buffer[8:12], "big") or not _PRELUDE_BYTES < length <= _MOST_EVENT_BYTES:
-        return _PRELUDE_BYTES
+    if crc32(buffer[:8]) != int.from_bytes(buffer[8:12], "big") or not PRELUDE_BYTES < length <= _MOST_EVENT_BYTES:
+        return PRELUDE_BYTES
     return length if len(buffer) >= length else None
 
 

@@ -96,6 +96,8 @@ def answer_of(status: int, headers: Mapping[str, str], body: bytes) -> Answer:
 
 
 def _one_line(text: str) -> str:
+    # Where a signature is wrong AWS may repeat the request as it was signed; the session's token is in there.
+    text = text.partition("The Canonical String")[0]
     words = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
     return words if len(words) <= _MOST_WORDS else f"{words[:_MOST_WORDS]}…"
 

@@ -21,11 +21,11 @@ _READ_BYTES = 256 * 1024
 class Codec(Protocol):
     """Makes and reads events. Each is signed over the one before it, so what was made must be sent, in order."""
 
-    async def event(self, payload: bytes) -> bytes:
+    def event(self, payload: bytes) -> bytes:
         """Return the next event, which carries one whole text frame."""
         ...
 
-    async def end(self) -> bytes:
+    def end(self) -> bytes:
         """Return the event that says that no more come."""
         ...
 
@@ -57,16 +57,19 @@ class SageMakerTransport:
         """Send one frame as one event."""
         if self._error:
             raise self._error
-        # Nothing waits from the signature to the write: each event is signed over the one before it.
-        self._call.write(await self._codec.event(text.encode()))
+        self._call.write(self._codec.event(text.encode()))
+        if self._call.full:
+            await self._room()
+        if self._error:
+            raise self._error
+
+    async def _room(self) -> None:
         try:
             async with asyncio.timeout(self._target.send_s):
                 await self._call.room()
         except TimeoutError:
             how = f"has taken nothing for {self._target.send_s:g} s"
             self._end(faults.dropped(self._target, self._request_id, how))
-        if self._error:
-            raise self._error
 
     async def receive(self) -> str:
         """Return the next frame."""
@@ -88,7 +91,7 @@ class SageMakerTransport:
             return
         self._closing = True
         try:
-            self._call.write(await self._codec.end(), last=True)
+            self._call.write(self._codec.end(), last=True)
             await asyncio.wait({self._call.over}, timeout=self._target.close_s)
         finally:
             self._call.hang_up()

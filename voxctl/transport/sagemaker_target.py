@@ -15,6 +15,8 @@ RUNTIME_PORT = 8443
 #: What the container is asked for; an empty path is the container's own default.
 INVOCATION_PATH = "v1/realtime"
 
+#: Where the partitions of AWS are that have no connection to the others.
+_APART = (".c2s.ic.gov", ".hci.ic.gov", ".sc2s.sgov.gov", ".cloud.adc-e.uk")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -115,7 +117,7 @@ def checked_endpoint_url(url: str) -> str:
 
 def is_aws(host: str) -> bool:
     """Return whether a host is one of AWS's own."""
-    return ".amazonaws." in f"{host}." or host.endswith((".api.aws", ".on.aws"))
+    return ".amazonaws." in f"{host}." or host.endswith((".api.aws", ".on.aws", *_APART))
 
 
 def checked_endpoint_name(name: str) -> str:

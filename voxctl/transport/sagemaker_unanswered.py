@@ -69,7 +69,9 @@ def connect_failed(error: BaseException, target: SageMakerTarget) -> ConnectFail
             hint=f"have CONNECT to port {target.port} allowed, or name the host in NO_PROXY.",
         )
     if "DNS" in name:
-        return ConnectFailed(f"no address is known for {where}", hint="check --region and --endpoint-url.")
+        return ConnectFailed(
+            f"no address is known for {where}", hint="check --region and --endpoint-url, and your network."
+        )
     if "REFUSED" in name:
         return ConnectFailed(f"nobody is listening at {where}", hint="check the host and port in --endpoint-url.")
     if "UNSUPPORTED_PROTOCOL" in name or "ALPN" in name:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from typing import TextIO
 
@@ -14,6 +15,8 @@ from voxctl.ui.text import counted, one_line, printable, soon
 
 #: While the same failure is tried again, how often it is said, in seconds.
 _AGAIN_S = 10.0
+#: What AWS calls an attempt: it is the same failure though each has another name.
+_REQUEST = re.compile(r" \(request [^)]*\)")
 
 
 def show_error(error: VoxError, err: TextIO) -> None:
@@ -116,12 +119,13 @@ class PlainView:
 
     def _say_again(self, attempt: int, delay_s: float, reason: str) -> None:
         """Say that a connection is tried again, once for each reason and now and then while it lasts."""
-        before, said_s = self._attempts.get(reason, (attempt, -math.inf))
+        same = _REQUEST.sub("", reason)
+        before, said_s = self._attempts.get(same, (attempt, -math.inf))
         now_s = time.monotonic()
         if attempt <= before or now_s - said_s >= _AGAIN_S:
             said_s = now_s
             self.say(f"{reason}; attempt {attempt} {soon(delay_s)}")
-        self._attempts[reason] = attempt, said_s
+        self._attempts[same] = attempt, said_s
 
     def _write(self, text: str) -> None:
         if text:

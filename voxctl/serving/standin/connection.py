@@ -6,6 +6,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import cast
 
 from h2.config import H2Configuration
@@ -49,7 +50,8 @@ class OpenStream:
 
 class Connection(asyncio.Protocol):
     """An HTTP/2 connection on the service's side. ``serve`` starts the task of a new stream, ``made``
-    says whether there is room for the connection, ``lost`` is called once when it has gone.
+    says whether there is room for the connection, ``lost`` is called once when it has gone. ``other`` takes over from
+    it where a client does not speak HTTP/2.
 
     ``h2`` and ``transport`` are there for scripts; what they do to them is theirs to answer for.
     """
@@ -62,8 +64,9 @@ class Connection(asyncio.Protocol):
         serve: Callable[[Connection, int, Headers, Inbox], asyncio.Task[None]],
         made: Callable[[Connection], bool],
         lost: Callable[[Connection], None],
+        other: Callable[[], asyncio.Protocol],
     ) -> None:
-        self._limits = limits
+        self._limits, self._other = limits, other
         self._serve = serve
         self._made = made
         self._lost = lost
@@ -82,8 +85,12 @@ class Connection(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
         self._socket = transport.get_extra_info("socket")
         agreed = transport.get_extra_info("ssl_object").selected_alpn_protocol()
-        if agreed != "h2" or not self._made(self):
-            log.info("a client did not offer HTTP/2, or there is no room for it")
+        if agreed != "h2":
+            other = self._other()
+            self.transport.set_protocol(other)
+            other.connection_made(transport)
+            return
+        if not self._made(self):
             self.transport.abort()
             return
         # As initial values they hold from the first frame, not from when the client has confirmed them.
@@ -165,6 +172,8 @@ class Connection(asyncio.Protocol):
             except ProtocolError as exc:
                 raise ClientGone from exc
             self.flush()
+            # Nothing above need have waited: the others have their turn, and a client that has gone is noticed.
+            await asyncio.sleep(0)
             if last:
                 return
             rest = rest[n:]
@@ -180,11 +189,9 @@ class Connection(asyncio.Protocol):
 
     def reset(self, stream_id: int, code: int = ErrorCodes.NO_ERROR) -> None:
         """End a stream at once, if it has not ended."""
-        try:
+        with suppress(ProtocolError):
             self.h2.reset_stream(stream_id, code)
-        except ProtocolError:
-            return
-        self.flush()
+            self.flush()
 
     def leave(self) -> None:
         """Say that there will be no more, end every stream, and hang up."""
@@ -228,11 +235,9 @@ class Connection(asyncio.Protocol):
 
     def _acknowledge(self, stream_id: int, n: int) -> None:
         if n and not self.transport.is_closing():
-            try:
+            with suppress(ProtocolError):  # it has ended
                 self.h2.acknowledge_received_data(n, stream_id)
-            except ProtocolError:
-                return
-            self.flush()
+                self.flush()
 
     def _acknowledge_at_once(self) -> None:
         # A client that holds back a small segment until its last one is confirmed would wait 40 ms for it. The system

@@ -24,6 +24,8 @@ class Limits:
     dial_s: float = 5.0
     #: For the goodbye, on either side.
     close_s: float = 2.0
+    #: Between two looks at whether the certificate is to be renewed.
+    renewal_s: float = 3600.0
     #: A message, PARTIAL parts joined; the model's own servers take no more.
     message_bytes: int = 16 * 2**20
     #: What a client may send of a stream before the model has taken it.

@@ -27,6 +27,7 @@ except ImportError as exc:
         hint="type: pip install 'voxctl[stand-in]'",
     ) from exc
 from voxctl.serving.standin.inbox import Inbox
+from voxctl.serving.standin.plain import PlainHttp
 from voxctl.serving.standin.script import Script
 from voxctl.serving.standin.signature import Gate, Key
 from voxctl.serving.standin.stream import Service, Stream
@@ -90,13 +91,16 @@ async def open_stand_in(
         keys = keys or (kept.key,)
         limits = limits or Limits()
         service = Service(Gate(keys, region, limits.skew_s), model, limits, script or Script(), say, clock)
-        front = _Front(service)
+        in_use = await asyncio.to_thread(kept.server.read_bytes)
+        front, tls = _Front(service), _tls(kept.server)
         server = await asyncio.get_running_loop().create_server(
-            front.connection, sock=listener, ssl=_tls(kept.server), ssl_handshake_timeout=_HANDSHAKE_S
+            front.connection, sock=listener, ssl=tls, ssl_handshake_timeout=_HANDSHAKE_S
         )
+        renewing = asyncio.create_task(_renew(tls, kept.server, in_use, limits.renewal_s))
         try:
             yield RunningStandIn(listener.getsockname()[1], kept.authority, keys[0], service)
         finally:
+            renewing.cancel()
             server.close()
             await front.leave(limits.close_s)
             # Those that have not shaken hands yet. Before Python 3.13 they have until the handshake's deadline.
@@ -122,7 +126,10 @@ class _Front:
 
     def connection(self) -> asyncio.Protocol:
         """Return what takes a new connection."""
-        return Connection(self._service.limits, self._serve, self._made, self._connections.discard)
+        service = self._service
+        return Connection(
+            service.limits, self._serve, self._made, self._connections.discard, lambda: PlainHttp(service.clock)
+        )
 
     def _made(self, connection: Connection) -> bool:
         if len(self._connections) >= self._service.limits.connections:
@@ -164,6 +171,19 @@ def _tls(certificate: Path) -> ssl.SSLContext:
     context.load_cert_chain(certificate)
     context.set_alpn_protocols(["h2"])
     return context
+
+
+async def _renew(context: ssl.SSLContext, certificate: Path, in_use: bytes, every_s: float) -> None:
+    """Have new connections get the certificate of the folder, which is made anew in time, for ever."""
+    while True:
+        await asyncio.sleep(every_s)
+        try:
+            found = await asyncio.to_thread(lambda: kept_in(certificate.parent).server.read_bytes())
+            if found != in_use:
+                context.load_cert_chain(certificate)
+                in_use = found
+        except (UsageError, OSError) as exc:  # ssl.SSLError is one
+            log.warning("the stand-in's certificate cannot be renewed: %s", exc)
 
 
 def _check_loopback(host: str) -> None:

@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from http import HTTPStatus
 from urllib.parse import unquote
 
@@ -100,7 +101,8 @@ class Stream:
 
     def begin(self, status: int = 200, headers: Sequence[tuple[str, str]] = ()) -> None:
         """Answer with a status; a good one begins a stream of events. Raises ``ClientGone``."""
-        answer = [(":status", str(status)), ("x-amzn-requestid", str(uuid.uuid4())), *headers]
+        date = formatdate(self.service.clock(), usegmt=True)
+        answer = [(":status", str(status)), ("x-amzn-requestid", str(uuid.uuid4())), ("date", date), *headers]
         if status == HTTPStatus.OK:
             answer += [
                 ("content-type", "application/vnd.amazon.eventstream"),
