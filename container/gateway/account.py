@@ -78,9 +78,12 @@ class Account:
     @property
     def full(self) -> bool:
         """Whether to read no more until the server has caught up."""
-        if not self.generating or not self._model.clocked:
-            return False
-        return self.n_samples - self.n_deltas * TICK_SAMPLES > self._bounds.ahead_s * RATE_HZ
+        return self.generating and self.waiting_s > self._bounds.ahead_s
+
+    @property
+    def waiting_s(self) -> float:
+        """How much sound waits for its deltas, the model's delay included; a model without a clock does not say."""
+        return (self.n_samples - self.n_deltas * TICK_SAMPLES) / RATE_HZ if self._model.clocked else 0.0
 
     @property
     def idle(self) -> bool:

@@ -56,6 +56,11 @@ class Gateway:
         self._drain = Drain(self._streams, self._settings.drain_s)
 
     @property
+    def waiting_s(self) -> float:
+        """The most sound that waits in any one stream, in seconds."""
+        return max((stream.account.waiting_s for stream in self._streams), default=0.0)
+
+    @property
     def sound_s(self) -> float:
         """All the sound that was taken since the start, in seconds."""
         return self.figures.ended_sound_s + sum(stream.account.sound_s for stream in self._streams)
@@ -112,7 +117,7 @@ class Gateway:
             await send(message)
 
         with ExitStack() as stack:
-            stack.enter_context(exposed(self.figures, lambda: self.sound_s, self._settings.max_streams))
+            stack.enter_context(exposed(self, self._settings.max_streams))
             stack.callback(self._drain.forget)
             try:
                 await self._app(scope, receive, watched)

@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import accumulate
-from typing import Any
+from typing import Any, Protocol
 
 from gateway.figures import LAG_BOUNDS_S, QUANTILES, Figures
 
 
+class Source(Protocol):
+    """What is shown."""
+
+    figures: Figures
+
+    @property
+    def sound_s(self) -> float:
+        """All the sound that was taken."""
+
+    @property
+    def waiting_s(self) -> float:
+        """The most sound that waits in any one stream."""
+
+
 @contextmanager
-def exposed(figures: Figures, sound_s: Callable[[], float], max_streams: int | None) -> Iterator[None]:
+def exposed(source: Source, max_streams: int | None) -> Iterator[None]:
     """Show the figures for as long as the context is open; without Prometheus's library there is nowhere to."""
     try:
         from prometheus_client import REGISTRY
     except ImportError:
         yield
         return
-    collector = _Collector(figures, sound_s, max_streams)
+    collector = _Collector(source, max_streams)
     REGISTRY.register(collector)
     try:
         yield
@@ -27,25 +41,26 @@ def exposed(figures: Figures, sound_s: Callable[[], float], max_streams: int | N
 
 
 class _Collector:
-    def __init__(self, figures: Figures, sound_s: Callable[[], float], max_streams: int | None) -> None:
-        self._figures = figures
-        self._sound_s = sound_s
+    def __init__(self, source: Source, max_streams: int | None) -> None:
+        self._source = source
         self._max_streams = max_streams
 
     def collect(self) -> Iterator[Any]:
         """Yield every metric as it is now."""
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 
-        figures = self._figures
+        figures = self._source.figures
         yield GaugeMetricFamily("voxctl_ready", "Whether an utterance was transcribed since the start.", figures.ready)
         yield GaugeMetricFamily("voxctl_active_streams", "Streams that are open.", figures.n_active)
+        about = "The most sound that waits in any stream, in seconds, the model's delay included."
+        yield GaugeMetricFamily("voxctl_waiting_seconds", about, self._source.waiting_s)
         if self._max_streams:
             yield GaugeMetricFamily("voxctl_max_streams", "Streams that may be open.", self._max_streams)
         for name, about, value in (
             ("opened_streams", "Streams that were let in.", figures.n_opened),
             ("refused_streams", "Streams that were turned away because all were taken.", figures.n_refused),
             ("held_back", "Times that a client's sound was left unread until the model had caught up.", figures.n_held),
-            ("audio_seconds", "Sound that was taken, in seconds.", self._sound_s()),
+            ("audio_seconds", "Sound that was taken, in seconds.", self._source.sound_s),
             ("missed_keepalives", "Streams that left a ping without an answer.", figures.ends["keepalive"]),
         ):
             yield CounterMetricFamily(f"voxctl_{name}", about, value)
