@@ -16,8 +16,8 @@ TICK_SAMPLES = 1280
 #: The first delta needs 82.5 ms of sound, and the model's delay on top.
 FIRST_TICK_SAMPLES = 1320
 LEFT_PADDING_TOKENS = 33
-#: Sound that comes faster than this multiple of real time is a file, and how long it waits says nothing.
-_LIVE = 2.0
+#: Sound that comes faster than this many samples a second, twice real time, is a file's: its waiting says nothing.
+_LIVE = 2 * RATE_HZ
 
 
 @dataclass(slots=True)
@@ -52,24 +52,28 @@ class Account:
         "_bounds",
         "_last",
         "_model",
+        "_most_ahead",
+        "_most_bytes",
         "failed",
         "generating",
         "n_deltas",
         "n_samples",
-        "sound_s",
+        "n_sound",
     )
 
     def __init__(self, model: Model, bounds: Bounds) -> None:
         self._model = model
         self._bounds = bounds
-        #: Of the utterance, or since the last one.
+        self._most_ahead = bounds.ahead_s * RATE_HZ
+        self._most_bytes = bounds.message_s * RATE_HZ * BYTES_PER_SAMPLE
+        #: Samples of the utterance, or since the last one.
         self.n_samples = 0
         self.n_deltas = 0
         self.generating = False
         #: The model has given up the utterance; the server would go on taking its sound.
         self.failed = False
-        #: Of the whole stream.
-        self.sound_s = 0.0
+        #: Samples of the whole stream.
+        self.n_sound = 0
         self._at_s = 0.0
         # The samples up to the end of each message, and when it came; None if faster than speech.
         self._arrived: deque[tuple[int, float | None]] = deque()
@@ -78,7 +82,9 @@ class Account:
     @property
     def full(self) -> bool:
         """Whether to read no more until the server has caught up."""
-        return self.generating and self.waiting_s > self._bounds.ahead_s
+        return (
+            self.generating and self.n_samples - self.n_deltas * TICK_SAMPLES > self._most_ahead and self._model.clocked
+        )
 
     @property
     def waiting_s(self) -> float:
@@ -96,10 +102,16 @@ class Account:
         if content is None:
             content = parsed(text)
         if isinstance(content, int):
-            if refusal := self._refusal(content):
+            if (content > self._most_bytes or not self.generating) and (refusal := self._refusal(content)):
                 return refusal
-            self._hear(content // BYTES_PER_SAMPLE, now_s)
-        elif content is not None and not content.final:
+            n_samples = content // BYTES_PER_SAMPLE
+            self.n_sound += n_samples
+            self.n_samples += n_samples
+            if self._model.clocked:
+                live = (now_s - self._at_s) * _LIVE >= n_samples
+                self._arrived.append((self.n_samples, now_s if live else None))
+            self._at_s = now_s
+        elif isinstance(content, Commit) and not content.final:
             if self.generating:
                 content = Commit(final=True)  # it changes nothing, and there is nothing to undo
             self.generating = True
@@ -120,21 +132,11 @@ class Account:
         return None
 
     def _refusal(self, n_bytes: int) -> str | None:
-        bounds = self._bounds
-        if n_bytes > bounds.message_s * RATE_HZ * BYTES_PER_SAMPLE:
-            return f"A message carries at most {bounds.message_s:g} s of audio; this chunk is dropped."
-        if not self.generating and self.n_samples >= bounds.uncommitted_s * RATE_HZ:
+        if n_bytes > self._most_bytes:
+            return f"A message carries at most {self._bounds.message_s:g} s of audio; this chunk is dropped."
+        if not self.generating and self.n_samples >= self._bounds.uncommitted_s * RATE_HZ:
             return f"{self.n_samples / RATE_HZ:.1f} s of audio wait for a commit; this chunk is dropped."
         return None
-
-    def _hear(self, n_samples: int, now_s: float) -> None:
-        self.n_samples += n_samples
-        length_s = n_samples / RATE_HZ
-        self.sound_s += length_s
-        if self._model.clocked:
-            live = (now_s - self._at_s) * _LIVE >= length_s
-            self._arrived.append((self.n_samples, now_s if live else None))
-        self._at_s = now_s
 
     def _lag(self, now_s: float) -> float | None:
         needed = FIRST_TICK_SAMPLES + self._model.delay_samples + (self.n_deltas - 1) * TICK_SAMPLES

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from gateway import emf
-from gateway.account import Bounds, Model
+from gateway.account import RATE_HZ, Bounds, Model
 from gateway.asgi import App, Message, Receive, Scope, Send
 from gateway.drain import Drain
 from gateway.exposition import exposed
@@ -63,7 +63,8 @@ class Gateway:
     @property
     def sound_s(self) -> float:
         """All the sound that was taken since the start, in seconds."""
-        return self.figures.ended_sound_s + sum(stream.account.sound_s for stream in self._streams)
+        n_samples = self.figures.n_sound + sum(stream.account.n_sound for stream in self._streams)
+        return n_samples / RATE_HZ
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a stream, answer ``/ping``, or leave it to the application."""
@@ -102,7 +103,7 @@ class Gateway:
             figures.n_active -= 1
             figures.ends[end] += 1
             self._streams.discard(stream)
-            figures.ended_sound_s += stream.account.sound_s
+            figures.n_sound += stream.account.n_sound
 
     async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Live as long as the server: what goes on beside the streams begins once the application is up."""

@@ -57,14 +57,14 @@ class Lags:
 
 @dataclass(slots=True)
 class Figures:
-    """All of it since the start. ``ended_sound_s`` is of streams that are over."""
+    """All of it since the start. ``n_sound`` are the samples of streams that are over."""
 
     ready: bool = False
     n_active: int = 0
     n_opened: int = 0
     n_refused: int = 0
     n_held: int = 0
-    ended_sound_s: float = 0.0
+    n_sound: int = 0
     ends: dict[str, int] = field(default_factory=lambda: dict.fromkeys(ENDS, 0))
     lag: Lags = field(default_factory=Lags)
     #: The lags of the last whole period.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import time
+from collections.abc import Awaitable
+from time import monotonic
 
 from gateway.account import Account, Bounds, Model
 from gateway.asgi import App, Message, Receive, Scope, Send
@@ -87,27 +88,32 @@ class Stream:
                     await self.close("binary", _UNSUPPORTED, "a binary message that holds no text")
                     return {"type": "websocket.disconnect", "code": _UNSUPPORTED}
                 message = {"type": "websocket.receive", "text": text}
-            refusal = self.account.take(text, time.monotonic())
+            refusal = self.account.take(text, monotonic())
             if refusal is None:
                 return message
             await self._to_client({"type": "websocket.send", "text": error(refusal, "invalid_audio")})
 
-    async def send(self, message: Message) -> None:
-        """Pass on what the application says."""
+    def send(self, message: Message) -> Awaitable[None]:
+        """Pass on what the application says. Not a coroutine itself: that would cost as much as all it does."""
         kind = message["type"]
         if kind == "websocket.send":
             if text := message.get("text"):
-                lag_s = self.account.said(text, time.monotonic())
+                account = self.account
+                lag_s = account.said(text, monotonic())
                 if lag_s is not None:
                     self._figures.lag.count(lag_s)
-                if self._room is not None and not self._room.done() and not self.account.full:
+                if self._room is not None and not self._room.done() and not account.full:
                     self._room.set_result(None)
+                if account.failed:
+                    return self._send_the_last(message)
         elif kind == "websocket.accept":
             self._end = "server"
+        return self._to_client(message)
+
+    async def _send_the_last(self, message: Message) -> None:
+        self.account.failed = False
         await self._to_client(message)
-        if self.account.failed:
-            self.account.failed = False
-            await self.close("failed", _RESTART, "the model has failed")
+        await self.close("failed", _RESTART, "the model has failed")
 
     async def close(self, end: str, code: int, reason: str) -> None:
         """Say goodbye to the client; the application hears of it as of any other end."""
@@ -120,12 +126,12 @@ class Stream:
         """Wait until the server has caught up; return the end of the stream if it ends meanwhile."""
         self._figures.n_held += 1
         self.line.be_patient(_PONG_S)
-        n_deltas, since_s = self.account.n_deltas, time.monotonic()
+        n_deltas, since_s = self.account.n_deltas, monotonic()
         while self.account.full:
             self._room = asyncio.get_running_loop().create_future()
             await asyncio.wait({self._room}, timeout=_LOOK_S)
             self._room = None
-            now_s = time.monotonic()
+            now_s = monotonic()
             if self.line.over:
                 # What the server would say is behind sound that nobody is going to read.
                 return self._gone(self.line.close_code or _ABNORMAL)
