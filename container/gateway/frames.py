@@ -7,7 +7,7 @@ two ends are looked at, and its length says how much sound it holds. Whatever is
 from __future__ import annotations
 
 import json
-from binascii import Error, a2b_base64
+import re
 from dataclasses import dataclass
 
 BYTES_PER_SAMPLE = 2
@@ -18,6 +18,7 @@ _APPENDS = (
 _DELTAS = ('{"type":"transcription.delta"', '{"type": "transcription.delta"')
 _DONES = ('{"type":"transcription.done"', '{"type": "transcription.done"')
 _ERRORS = ('{"type":"error"', '{"type": "error"')
+_NO_BASE64 = re.compile("[^A-Za-z0-9+/]+")
 _COMPACT, _SPACED = map(len, _APPENDS)
 # As lenient as the models of vLLM's protocol.
 _TRUE = frozenset({"true", "t", "yes", "y", "on", "1"})
@@ -32,9 +33,10 @@ class Commit:
 
 
 def sound_bytes(text: str) -> int | None:
-    """Return how many bytes of PCM an ``append`` carries, 0 for what no server takes.
+    """Return how many bytes of PCM an ``append`` carries, by its length alone.
 
-    ``None`` for a message that is not an ``append``, or not written in one of the usual two ways.
+    ``None`` for a message that is not an ``append``, or not written in one of the usual two ways. It is never less than
+    what the server takes: what it skips counts, and what it refuses, which it says.
     """
     if not text.startswith(_APPENDS):
         return None
@@ -46,11 +48,11 @@ def sound_bytes(text: str) -> int | None:
     n_chars = end - start
     if n_chars % 4:
         return None
-    return _whole_samples(n_chars // 4 * 3 - text.count("=", end - 2, end)) if n_chars else 0
+    return n_chars // 4 * 3 - text.count("=", end - 2, end) if n_chars else 0
 
 
 def parsed(text: str) -> int | Commit | None:
-    """Return what a message of any form is: sound in bytes, a commit, or ``None`` for all else."""
+    """Return what a message of any form is: sound in bytes, as above, a commit, or ``None`` for all else."""
     try:
         message = json.loads(text)
     except (ValueError, RecursionError):
@@ -59,10 +61,7 @@ def parsed(text: str) -> int | Commit | None:
         return None
     match message:
         case {"type": "input_audio_buffer.append", "audio": str(audio)}:
-            try:
-                return _whole_samples(len(a2b_base64(audio)))
-            except (Error, ValueError):
-                return 0
+            return len(_NO_BASE64.sub("", audio)) * 3 // 4
         case {"type": "input_audio_buffer.commit"}:
             return _commit(message.get("final", False))
     return None
@@ -75,10 +74,6 @@ def _commit(final: object) -> Commit | None:
     if isinstance(final, bool | int | float) and final in (0, 1):
         return Commit(bool(final))
     return None
-
-
-def _whole_samples(n_bytes: int) -> int:
-    return 0 if n_bytes % BYTES_PER_SAMPLE else n_bytes
 
 
 def is_delta(text: str) -> bool:
