@@ -36,11 +36,15 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Seconds of sound: ahead of the deltas, before the first commit, and in one message."""
+    """Seconds of sound: ahead of the deltas, before the first commit, and in one message.
+
+    ``stuck_s``: a server that owes deltas and gives none for this long has died behind its socket.
+    """
 
     ahead_s: float = 5.0
     uncommitted_s: float = 5.0
     message_s: float = 30.0
+    stuck_s: float = 60.0
 
 
 class Account:

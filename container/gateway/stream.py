@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
+from contextlib import suppress
 from time import monotonic
 
 from gateway.account import Account, Bounds, Model
@@ -16,8 +17,6 @@ from gateway.line import NO_PONG, Line
 _PONG_S = 180.0
 #: Between two looks at whether a client that is made to wait is still there.
 _LOOK_S = 0.5
-#: A server that owes deltas and gives none for this long has died behind its socket.
-STUCK_S = 60.0
 _UNSUPPORTED, _ABNORMAL, _RESTART, _TRY_AGAIN_LATER = 1003, 1006, 1012, 1013
 #: Codes with which the server below closes for what a client sent: broken protocol or text, or too much at once.
 _PROTOCOL_CODES = frozenset({1002, 1007, 1009})
@@ -27,6 +26,7 @@ class Stream:
     """``run`` it once. ``receive`` and ``send`` are what the application is given instead of the server's own."""
 
     __slots__ = (
+        "_bounds",
         "_closing",
         "_end",
         "_figures",
@@ -44,6 +44,7 @@ class Stream:
         self.account = Account(model, bounds)
         self.line = Line(receive)
         self.n_looks_over = 0
+        self._bounds = bounds
         self._from_client = receive
         self._to_client = send
         self._figures = figures
@@ -116,10 +117,13 @@ class Stream:
         await self.close("failed", _RESTART, "the model has failed")
 
     async def close(self, end: str, code: int, reason: str) -> None:
-        """Say goodbye to the client; the application hears of it as of any other end."""
+        """Say goodbye to the client, once; the application hears of it as of any other end."""
+        if self._closing or self.line.over:
+            return
         self._end = end
         self._closing = True
-        if not self.line.over:
+        # It may have gone meanwhile, which the server says in one of these ways.
+        with suppress(OSError, RuntimeError):
             await self._to_client({"type": "websocket.close", "code": code, "reason": reason})
 
     async def _hold_back(self) -> Message | None:
@@ -132,13 +136,13 @@ class Stream:
             await asyncio.wait({self._room}, timeout=_LOOK_S)
             self._room = None
             now_s = monotonic()
-            if self.line.over:
+            if self._closing or self.line.over:
                 # What the server would say is behind sound that nobody is going to read.
                 return self._gone(self.line.close_code or _ABNORMAL)
             if self.account.n_deltas != n_deltas:
                 n_deltas, since_s = self.account.n_deltas, now_s
-            elif now_s - since_s > STUCK_S:
-                said = error(f"no answer for {STUCK_S:.0f} s; connect again", "processing_error")
+            elif now_s - since_s > self._bounds.stuck_s:
+                said = error(f"no answer for {self._bounds.stuck_s:.0f} s; connect again", "processing_error")
                 await self._to_client({"type": "websocket.send", "text": said})
                 await self.close("stuck", _TRY_AGAIN_LATER, "the model does not answer")
                 return {"type": "websocket.disconnect", "code": _TRY_AGAIN_LATER}

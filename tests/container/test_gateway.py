@@ -234,6 +234,23 @@ async def test_a_model_that_gave_up_an_utterance_ends_the_stream() -> None:
     assert gateway.figures.ends["failed"] == 1
 
 
+async def test_a_model_that_does_not_answer_is_given_up() -> None:
+    engine = ScriptedEngine()
+    async with open_gate(engine, ONE, Bounds(ahead_s=2.0, stuck_s=1.0)) as gate:
+        with engine.stall_after(5):
+            async with open_wire(gate.server) as wire:
+                await wire.send(update(gate.model), COMMIT)
+                flooding = asyncio.create_task(flood(wire, 600))
+                said = [await wire.receive()]
+                while said[-1]["type"] == "transcription.delta":
+                    said.append(await wire.receive())
+                assert said[-1]["code"] == "processing_error"
+                assert await closing(wire) == (1013, "the model does not answer")
+                await asyncio.gather(flooding, return_exceptions=True)
+        await gate.until(n_active=0)
+        assert gate.gateway.figures.ends["stuck"] == 1
+
+
 async def test_a_client_that_reads_nothing_and_is_gone_does_not_keep_its_place() -> None:
     """The application waits for the client to read; only the server below knows that it never will."""
     ended = asyncio.Event()

@@ -9,7 +9,7 @@ from binascii import Error
 from contextlib import suppress
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gateway.account import Account, Bounds, Model
@@ -50,6 +50,7 @@ def append(sound: bytes, how: str = "compact") -> Frame:
 FORMS = ("compact", "spaced", "turned", "escaped", "more", "twice", "binary")
 
 
+@example(b"\xff" * 30, "escaped")
 @given(st.binary(min_size=0, max_size=300), st.sampled_from(FORMS))
 def test_the_sound_of_a_message_is_counted_to_the_byte(sound: bytes, how: str) -> None:
     frame = append(sound, how)
