@@ -31,8 +31,9 @@ class Line:
     @property
     def close_code(self) -> int | None:
         """The code with which the server itself has closed it."""
-        closing = getattr(getattr(self._connection, "conn", None), "close_sent", None)
-        return getattr(closing, "code", None)
+        # uvicorn speaks WebSocket in two ways: with an object of its own for the protocol, and without.
+        protocol = getattr(self._connection, "conn", self._connection)
+        return getattr(getattr(protocol, "close_sent", None), "code", None)
 
     def be_patient(self, pong_s: float) -> None:
         """Give a client this long to answer a ping: where its sound waits unread, its pongs wait behind it."""

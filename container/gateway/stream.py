@@ -18,6 +18,8 @@ _PONG_S = 180.0
 #: Between two looks at whether a client that is made to wait is still there.
 _LOOK_S = 0.5
 _UNSUPPORTED, _ABNORMAL, _RESTART, _TRY_AGAIN_LATER = 1003, 1006, 1012, 1013
+#: What stands for a code where no close message came.
+_NO_GOODBYE = frozenset({1005, 1006})
 #: Codes with which the server below closes for what a client sent: broken protocol or text, or too much at once.
 _PROTOCOL_CODES = frozenset({1002, 1007, 1009})
 
@@ -65,8 +67,7 @@ class Stream:
     def give_up(self) -> None:
         """End a stream whose client is gone, though the application cannot know: it waits for it to read or to send."""
         self._given_up = True
-        if not self._closing:
-            self._end = "keepalive" if self.line.close_code == NO_PONG else "lost"
+        self._gone(_ABNORMAL)
         self.line.cut()
         if self._task is not None:
             self._task.cancel()
@@ -159,9 +160,9 @@ class Stream:
             return
         if code == _RESTART:
             self._end = "shutdown"
-        elif self.line.close_code == NO_PONG:
+        elif self.line.close_code == NO_PONG and code in _NO_GOODBYE:
             self._end = "keepalive"
-        elif code in _PROTOCOL_CODES and self.line.close_code == code:
+        elif self.line.close_code in _PROTOCOL_CODES:
             self._end = "protocol"
         # uvicorn gives a reason, empty or not, only for a close message.
         elif "reason" in message and code != _ABNORMAL:

@@ -122,9 +122,8 @@ def living(app: App) -> App:
 async def served(app: App, **options: Any) -> AsyncIterator[str]:
     """Serve an application on a free port of this machine."""
     listener = await listen_on("127.0.0.1", 0)
-    config = uvicorn.Config(
-        app, lifespan="on", log_config=None, log_level="critical", ws="websockets-sansio", **options
-    )
+    options = {"ws": "websockets-sansio", **options}
+    config = uvicorn.Config(app, lifespan="on", log_config=None, log_level="critical", **options)
     server = _Server(config)
     task = asyncio.create_task(server.serve([listener]))
     try:

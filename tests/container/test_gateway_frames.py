@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from gateway.account import Account, Bounds, Model
 from gateway.asgi import Message
-from gateway.figures import Figures
+from gateway.figures import Figures, Lags
 from gateway.frames import Commit, parsed, sound_bytes
 from gateway.stream import Stream
 from tests.container.gate import QueueServer
@@ -40,7 +40,7 @@ def append(sound: bytes, how: str = "compact") -> Frame:
         case "more":
             return json.dumps({"type": APPEND, "audio": audio, "event_id": "e"}, separators=(",", ":"))
         case "twice":
-            return f'{{"type":"{APPEND}","audio":"AAAA","audio":"{audio}"}}'
+            return f'{{"type":"{APPEND}","audio":"A","audio":"{audio}"}}'
         case "binary":
             return json.dumps({"type": APPEND, "audio": audio}).encode()
         case _:
@@ -178,6 +178,22 @@ def test_hundreds_of_random_sequences_are_followed_and_bounded() -> None:
 @pytest.mark.timeout(300)
 def test_ten_thousand_random_sequences_are_followed_and_bounded() -> None:
     play_many(5_000)
+
+
+def test_quantiles_are_read_between_the_bounds_that_hold_them() -> None:
+    lags = Lags()
+    assert lags.quantile_s(0.5) is None
+    for _ in range(90):
+        lags.count(0.06)
+    before = lags.copy()
+    for _ in range(10):
+        lags.count(0.8)
+    assert lags.quantile_s(0.5) == pytest.approx(0.05 + 50 / 90 * 0.025)
+    assert lags.quantile_s(0.95) == pytest.approx(0.75 + 0.5 * 0.25)
+    assert lags.since(before).quantile_s(0.5) == pytest.approx(0.875)
+    lags.count(99.0)
+    assert lags.quantile_s(1.0) == 10.0
+    assert lags.sum_s == pytest.approx(90 * 0.06 + 10 * 0.8 + 99)
 
 
 def test_the_lag_of_a_delta_is_from_the_end_of_its_own_sound() -> None:
