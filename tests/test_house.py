@@ -28,6 +28,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "serving": {"audio.pcm", "realtime", "errors"},
     "aws": {"errors", "config"},
     "connect": {"transport", "serving", "aws"},
+    "image": {"errors"},
     "doctor": {
         "audio",
         "aws",
@@ -49,6 +50,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "doctor",
         "errors",
         "events",
+        "image",
         "realtime",
         "serving",
         "session",
@@ -238,6 +240,7 @@ def loaded_by(*arguments: str) -> set[str]:
         ("--version",),
         ("transcribe", "--help"),
         ("serve", "--help"),
+        ("build", "--help"),
         ("doctor", "--help"),
         ("config", "--help"),
     ],

@@ -18,6 +18,7 @@
     │       ├── ProcessingError
     │       ├── RequestRejected      invalid_json, invalid_event, unknown_event
     │       └── ServerFull
+    ├── BuildFailed             4    an image could not be built or pushed, or is not what SageMaker takes
     ├── AwsError                5    AWS said no: credentials, permission, endpoint state
     ├── Incomplete              6    saved, but part of the audio is not in the transcript
     ├── OutputError             6    the transcript could not be written, or not all of it
@@ -161,6 +162,12 @@ class RequestRejected(ServerError):
 
 class ServerFull(ServerError):
     """Every stream of the server is taken; trying again later can work."""
+
+
+class BuildFailed(VoxError):
+    """An image could not be built or pushed, or it is none that SageMaker takes."""
+
+    exit_code = 4
 
 
 class AwsError(VoxError):
