@@ -79,6 +79,7 @@ class Cloud:
     asked: list[str] = field(default_factory=list)
     spreading: int = 0
     proxy: str = f"https://{HOST}"
+    password: str = PASSWORD
     machine: Callable[[Build], None] = lambda build: None
     fetch: Callable[[str, str], Image | None] | None = None
 
@@ -93,7 +94,7 @@ class Cloud:
             return 400, {"__type": exc.args[0], "message": exc.args[1]}
 
     def GetAuthorizationToken(self, given: Json) -> Json:  # noqa: N802
-        token = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+        token = base64.b64encode(f"{USER}:{self.password}".encode()).decode()
         return {"authorizationData": [{"authorizationToken": token, "proxyEndpoint": self.proxy, "expiresAt": 2e9}]}
 
     def DescribeRepositories(self, given: Json) -> Json:  # noqa: N802

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import signal
 import socket
 import struct
@@ -32,6 +33,8 @@ USER, PASSWORD = "AWS", "a-token-that-must-stay-secret"
 _HASH = "$2b$05$46ZMXkg38MhfepMgWf9GMuO6UPRGPNBMkVWOQ4gCcusyAhlqQ5LdG"
 _ADDRESSES = {PUBLIC: "127.0.0.2", ECR: "127.0.0.3"}
 _CLONE_NEWNET = 0x40000000
+#: In full, for programs that are to find nothing else.
+_NSENTER = shutil.which("nsenter") or "nsenter"
 
 
 def require_packages() -> None:
@@ -50,7 +53,10 @@ class Inside:
 
     def command(self, *arguments: str | Path) -> list[str]:
         """Return the command line that runs a program inside, as this very process, so that signals reach it."""
-        return ["nsenter", f"--target={self.pid}", "--mount", "--net", "--", *map(str, arguments)]
+        return [*self._enter_command(), "--", *map(str, arguments)]
+
+    def _enter_command(self) -> list[str]:
+        return [_NSENTER, f"--target={self.pid}", "--mount", "--net"]
 
     def run(
         self,
@@ -61,7 +67,7 @@ class Inside:
     ) -> subprocess.CompletedProcess[str]:
         """Run a program inside to its end."""
         return subprocess.run(
-            self.command(*arguments),
+            [*self._enter_command(), "--pid", "--", *map(str, arguments)],
             env={**self.environment, **(env or {})},
             capture_output=True,
             text=True,
@@ -73,7 +79,7 @@ class Inside:
     def start(self, *arguments: str | Path, log: Path) -> subprocess.Popen[bytes]:
         """Start a program inside, in its processes' own namespace, which ends with all the others."""
         with log.open("wb") as sink:
-            command = ["nsenter", f"--target={self.pid}", "--mount", "--net", "--pid", "--", *map(str, arguments)]
+            command = [*self._enter_command(), "--pid", "--", *map(str, arguments)]
             return subprocess.Popen(command, env=self.environment, stdout=sink, stderr=sink, stdin=subprocess.DEVNULL)
 
     def call[T](self, work: Callable[[], T]) -> T:
