@@ -17,7 +17,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,6 +33,8 @@ USER, PASSWORD = "AWS", "a-token-that-must-stay-secret"
 _HASH = "$2b$05$46ZMXkg38MhfepMgWf9GMuO6UPRGPNBMkVWOQ4gCcusyAhlqQ5LdG"
 _ADDRESSES = {PUBLIC: "127.0.0.2", ECR: "127.0.0.3"}
 _CLONE_NEWNET = 0x40000000
+#: The control group of all containers, which the machine's own engine does not have.
+_GROUP = "/voxctl-test"
 #: In full, for programs that are to find nothing else.
 _NSENTER = shutil.which("nsenter") or "nsenter"
 
@@ -104,7 +106,9 @@ def inside(folder: Path) -> Iterator[Inside]:
     issued = authority.issue_cert(*_ADDRESSES, "127.0.0.1", *_ADDRESSES.values())
     (folder / "server.pem").write_bytes(b"".join(part.bytes() for part in issued.cert_chain_pems))
     issued.private_key_pem.write_to_path(folder / "server.key")
-    script = f"mount --bind {hosts} /etc/hosts && echo $$ && exec cat"
+    # What engines keep beside the folders they are given stays inside as well.
+    script = f"mount --bind {hosts} /etc/hosts && mount -t tmpfs none /run && mount -t tmpfs none /var/lib"
+    script += " && echo $$ && exec cat"
     # It ends, and all in its namespaces with it, when the other end of its input is closed: when this process ends.
     holder = subprocess.Popen(
         ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", script],
@@ -210,7 +214,7 @@ def docker(place: Inside, name: str, *, containerd: bool, buildx: bool, size: st
         *("dockerd", "--host", f"unix://{socket}", "--config-file", folder / "daemon.json"),
         *("--data-root", folder / "data", "--exec-root", folder / "exec", "--pidfile", folder / "pid"),
         # Containers have the network of the inside, which is enough, and nobody's rules for packets are touched.
-        *("--bridge", "none", "--iptables=false", "--ip6tables=false"),
+        *("--bridge", "none", "--iptables=false", "--ip6tables=false", "--cgroup-parent", _GROUP),
         log=folder / "log",
     )
     made = Docker(place, {"DOCKER_HOST": f"unix://{socket}", "DOCKER_CONFIG": str(folder / "client")}, folder / "log")
@@ -219,6 +223,9 @@ def docker(place: Inside, name: str, *, containerd: bool, buildx: bool, size: st
         yield made
     finally:
         _end(process)
+        for group in (*Path("/sys/fs/cgroup").glob(f"*/{_GROUP[1:]}"), *Path("/sys/fs/cgroup").glob(_GROUP[1:])):
+            with suppress(OSError):  # it may be another engine's, still
+                group.rmdir()
 
 
 @contextmanager
