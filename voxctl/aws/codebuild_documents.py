@@ -100,7 +100,7 @@ def project(place: Place) -> Document:
     return {
         "name": PROJECT,
         "description": "Builds voxctl's container image.",
-        "source": {"type": "NO_SOURCE", "buildspec": buildspec(["true"])},
+        "source": {"type": "S3", "location": f"{place.bucket}/source.zip", "buildspec": buildspec(["true"])},
         "artifacts": {"type": "NO_ARTIFACTS"},
         "environment": {
             "type": "LINUX_CONTAINER",
