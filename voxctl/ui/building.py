@@ -74,7 +74,7 @@ class BuildView:
         self._stage = one_line(text)
         self._said_s = self._clock()
         if self._region is None:
-            self.say(f"  {self._stage}")
+            self.say(self._stage)
 
     async def _tick(self) -> None:
         while True:
@@ -83,7 +83,7 @@ class BuildView:
             elif self._clock() - self._said_s >= PATIENCE_S:
                 self._said_s = self._clock()
                 details = [self._stage, self._progress(), f"{self._said_s - self._began_s:.0f} s"]
-                self.say(f"  still at it: {', '.join(filter(None, details))}")
+                self.say(f"still at it: {', '.join(filter(None, details))}")
             await asyncio.sleep(FRAME_S)
 
     def _draw(self) -> None:
