@@ -200,8 +200,8 @@ class Cloud:
                 )
         return 200, f"<{action}Response><{action}Result>{inner}</{action}Result></{action}Response>"
 
-    def s3(self, method: str, path: str, query: str, body: bytes) -> tuple[int, str]:
-        """Return status and document for a call of S3."""
+    def s3(self, method: str, path: str, query: str, body: bytes, owner: str) -> tuple[int, str]:
+        """Return status and document for a call of S3. ``owner`` is who the caller says has the bucket."""
         bucket, _, key = unquote(path.lstrip("/")).partition("/")
         self.asked.append(f"{method} {'object' if key else query or 'bucket'}")
         if f"s3:{method}" in self.denied:
@@ -212,6 +212,7 @@ class Cloud:
             case "PUT", "publicAccessBlock":
                 self.buckets[bucket].closed = body.count(b"true") == 4
             case "PUT", _ if key:
+                assert owner == ACCOUNT, "somebody else could have a bucket of that name"
                 self.buckets[bucket].objects[key] = body
             case "PUT", _:
                 self.buckets.setdefault(bucket, Bucket())
@@ -250,7 +251,11 @@ def cloud(call: Callable[[Callable[[], Any]], Any] = lambda work: work()) -> Ite
             elif self.command == "POST" and url.path == "/":
                 self.say(*made.iam(parse_qs(body.decode())))
             else:
-                self.say(*made.s3(self.command, url.path, url.query, body))
+                self.say(
+                    *made.s3(
+                        self.command, url.path, url.query, body, self.headers.get("x-amz-expected-bucket-owner", "")
+                    )
+                )
 
         do_HEAD = do_GET = do_PUT = do_POST = do_any  # noqa: N815
 

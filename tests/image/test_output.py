@@ -57,6 +57,7 @@ def test_a_push_tells_how_much_has_gone_and_what_it_was() -> None:
 
 def test_the_bars_of_a_push_are_no_lines_of_a_log() -> None:
     kept = [line for line in lines_of("docker-26-push.txt") if line and not is_bar(line)]
+    assert not any("\x1b" in line for line in kept)
     assert not any("MB/" in line for line in kept)
     assert any("Pushed" in line for line in kept) and "digest: sha256" in kept[-1]
     kept = [line for line in lines_of("podman-4.3-push.txt") if line and not is_bar(line)]
@@ -72,6 +73,15 @@ def test_sizes_are_summed_over_layers_in_any_unit() -> None:
     assert output.progress == "3.2 of 10.0 GB"
     output.feed("Copying blob aaaaaaaaaaaa [=>----] 500.0MiB / 1.0GiB")
     assert output.progress == "3.7 of 11.0 GB"
+
+
+def test_a_new_stage_has_a_progress_of_its_own() -> None:
+    output = Output(lambda stage: None)
+    output.feed("0123456789ab: Downloading  8GB/8GB")
+    output.feed("The push refers to repository [a/b]")
+    assert output.progress == ""
+    output.feed("0123456789ab: Pushing  1GB/8GB")
+    assert output.progress == "1.0 of 8.0 GB"
 
 
 def test_lines_are_kept_short_and_few() -> None:

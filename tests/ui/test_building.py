@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,7 +55,8 @@ def test_a_terminal_shows_how_far_a_layer_is_and_what_stays_is_short(columns: in
         (tmp_path / "go").touch()
         assert terminal.finish() == 0
         assert terminal.rows[-1] == f"voxctl:{__version__}"
-        assert f"✓ build voxctl:{__version__} (" in "".join(terminal.everything)
+        (done,) = [row for row in terminal.everything if row.startswith("✓")]
+        assert re.fullmatch(rf"✓ build voxctl:{re.escape(__version__)} \(\d+ s\)", done)
         assert not any("●" in row for row in terminal.everything)
         assert terminal.cursor_visible
 

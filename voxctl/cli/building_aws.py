@@ -24,7 +24,7 @@ from voxctl.ui.building import BuildView
 type Source = tuple[str, bytes]
 
 #: How long CodeBuild may take to learn of a new role, and the waits between two looks, in seconds.
-ROLE_S, FIRST_LOOK_S, LAST_LOOK_S = 60.0, 0.5, 5.0
+ROLE_S, FIRST_LOOK_S, LAST_LOOK_S = 60.0, 0.25, 5.0
 #: What CodeBuild calls the stages of a build → what they are to a person.
 _PHASES = {
     "QUEUED": "waiting for a machine",
@@ -117,7 +117,7 @@ class _InAws:
                     self.digest = await self._target.check(self._pushed)
 
     async def _make_project(self) -> None:
-        deadline_s = time.monotonic() + ROLE_S
+        deadline_s, wait_s = time.monotonic() + ROLE_S, FIRST_LOOK_S
         while not await asyncio.to_thread(codebuild.make_project, self._target.account, self._place):
             if time.monotonic() > deadline_s:
                 raise AwsError(
@@ -125,7 +125,8 @@ class _InAws:
                     hint="run the command again: new roles take a while to be known everywhere.",
                 )
             self._view.stage("CodeBuild does not know the new role yet")
-            await asyncio.sleep(2 * FIRST_LOOK_S)
+            await asyncio.sleep(wait_s)
+            wait_s = min(1.5 * wait_s, LAST_LOOK_S)
 
     async def _build(self, output: Output) -> None:
         account = self._target.account

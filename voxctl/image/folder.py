@@ -28,7 +28,7 @@ def container_folder() -> Path:
 def files_of(folder: Path) -> Iterator[Path]:
     """Yield the files of a build by name, without what Python leaves beside its modules."""
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.suffix != ".pyc" and "__pycache__" not in path.parts:
+        if path.is_file() and "__pycache__" not in path.parts:
             yield path
 
 
