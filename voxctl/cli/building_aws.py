@@ -67,11 +67,9 @@ def _place(order: Order, target: Target, account: str) -> Place:
 
 async def _missing(target: Target, place: Place) -> dict[Action, str]:
     """Return what has to be made first, in its order, each with a line on it."""
-    seen, has_repository = await asyncio.gather(
-        asyncio.to_thread(codebuild.observe, target.account, place), target.has_repository()
-    )
+    seen = await asyncio.to_thread(codebuild.observe, target.account, place)
     steps = (
-        (has_repository, Action.REPOSITORY, ""),
+        (await target.has_repository(), Action.REPOSITORY, ""),
         (seen.bucket, Action.BUCKET, f"make the bucket {place.bucket}, closed to the public"),
         (seen.role, Action.ROLE, f"make the role {place.role}, which may push to {place.repository} and little else"),
         (seen.project, Action.PROJECT, f"make the project {PROJECT} in CodeBuild"),
