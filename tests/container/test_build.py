@@ -160,6 +160,13 @@ def test_no_docker_is_said_with_a_way_that_needs_none(tmp_path: Path, monkeypatc
     assert run.code == 4 and message == "Docker is not installed" and "--builder codebuild" in hint
 
 
+def test_a_configured_region_yields_to_the_one_that_a_name_is_in(docker: Scripted, aws: Cloud, tmp_path: Path) -> None:
+    pushed(aws, "v1")
+    arguments = ("build", "--push", "--tag", f"{HOST}/voxctl:v1")
+    run = run_here(*arguments, cwd=tmp_path, env={"VOXCTL_REGION": "eu-west-1"})
+    assert run.code == 0, run.err
+
+
 def test_a_dry_run_says_every_step_and_takes_none(docker: Scripted, aws: Cloud, tmp_path: Path) -> None:
     run = build(tmp_path, "--push", "--dry-run", "--tag", "voxctl:v1", "--base-image", "mine.example.com/vllm:1")
     assert run.code == 0

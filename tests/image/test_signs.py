@@ -40,6 +40,12 @@ HEARD = [
         5,
     ),
     ("Error: trying to reuse blob sha256:86 at destination: unauthorized: authentication required", "the login", 5),
+    (
+        'Error saving credentials: error storing credentials - err: exec: "docker-credential-desktop": executable file '
+        "not found in $PATH, out: ``",
+        "cannot keep the login",
+        4,
+    ),
     # As Amazon ECR documents them.
     ("denied: Your authorization token has expired. Reauthenticate and try again.", "does not take the login", 5),
     (

@@ -56,6 +56,10 @@ def build(
         raise UsageError("a build in AWS leaves nothing here: its image is pushed", hint="add --push.")
     if push:
         check_pushable(image)
+    if image.ecr and region and region != image.ecr.region and _is_typed(ctx, "region"):
+        raise UsageError(
+            f"--region is {region}, and --tag names a registry in {image.ecr.region}", hint="leave --region away."
+        )
     order = Order(
         builder,
         image,
@@ -70,3 +74,7 @@ def build(
     )
     view = BuildView(product(sys.stdout), weather(sys.stderr), os.environ)
     run_interruptible(lambda _: carry_out(order, view), view.say)
+
+
+def _is_typed(ctx: typer.Context, name: str) -> bool:
+    return getattr(ctx.get_parameter_source(name), "name", "") == "COMMANDLINE"

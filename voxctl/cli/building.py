@@ -96,10 +96,6 @@ async def carry_out(order: Order, view: BuildView) -> None:
 async def open_target(order: Order) -> Target:
     """Return where the image goes: where its name says, else the caller's own registry. Raises ``AwsError``."""
     named = order.image.ecr
-    if named and order.region and order.region != named.region:
-        raise UsageError(
-            f"--region is {order.region}, and --tag names a registry in {named.region}", hint="leave --region away."
-        )
     account = await asyncio.to_thread(open_account, order.profile, named.region if named else order.region)
     if named:
         return Target(account, order.image, named)
@@ -129,11 +125,12 @@ def show_result(
     order: Order, view: BuildView, image: ImageName, digest: str | None, builder: str, identity: str | None
 ) -> None:
     """Write to stdout what was made: the image by its digest once it is pushed, else by its name."""
+    uri = f"{image.host}/{image.repository}@{digest}" if digest else str(image)
     if order.as_json:
         result: Mapping[str, Any] = {
             "image": str(image),
             "digest": digest,
-            "uri": f"{image.host}/{image.repository}@{digest}" if digest else str(image),
+            "uri": uri,
             "id": identity or None,
             "builder": builder,
             "pushed": order.push,
@@ -142,7 +139,7 @@ def show_result(
         return
     if digest:
         view.say(f"{image} is what SageMaker takes")
-    view.document(f"{image.host}/{image.repository}@{digest}" if digest else str(image))
+    view.document(uri)
 
 
 class _Here:

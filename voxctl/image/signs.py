@@ -54,6 +54,11 @@ _SIGNS = (
         "give the image a tag of its own with --tag.",
     ),
     _Sign(
+        r"(?i)error (?:storing|saving) credentials|docker-credential-\S+.* executable file not found",
+        "Docker cannot keep the login with the helper that its configuration names",
+        "mend the helper, or remove credsStore from ~/.docker/config.json.",
+    ),
+    _Sign(
         r"is not authorized to perform: (?P<action>[a-z0-9-]+:\w+)",
         "the registry refuses: you may not {action}",
         "have the action allowed for you, or choose other keys with --profile.",
