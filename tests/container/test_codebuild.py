@@ -167,7 +167,7 @@ def test_ctrl_c_stops_the_build_in_aws(aws: Cloud, tmp_path: Path) -> None:
     running.send_signal(signal.SIGINT)
     rest = running.communicate(timeout=10)[1]
     assert running.returncode == 130 and "interrupted" in rest
-    assert time.monotonic() - began_s < 4
+    assert time.monotonic() - began_s < 6
     assert [made.status for made in aws.builds.values()] == ["STOPPED"]
 
 

@@ -90,16 +90,21 @@ def test_what_is_pushed_is_what_sagemaker_takes_and_serves_a_stream(
     engine("rm", name)
 
 
-def test_docker_without_buildx_and_podman_push_the_same_form(place: Inside, engine: Docker, control: Cloud) -> None:
+def test_every_builder_and_store_pushes_the_same_form(place: Inside, engine: Docker, control: Cloud) -> None:
     with docker(place, "plain", containerd=False, buildx=False) as plain:
         done = build(place, control, plain.env, "--push", "--tag", "voxctl:plain", "--json")
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout)["builder"] == "docker"
+        # The same engine, whose store is not containerd's, through a client that has buildx.
+        both = plain.env | {"DOCKER_CONFIG": engine.env["DOCKER_CONFIG"]}
+        done = build(place, control, both, "--push", "--tag", "voxctl:both", "--json")
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["builder"] == "buildx"
     with podman(place) as env:
         done = build(place, control, env, "--push", "--tag", "voxctl:podman", "--json")
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout)["builder"] == "podman"
-    for tag in ("plain", "podman"):
+    for tag in ("plain", "both", "podman"):
         held = place.call(lambda tag=tag: _manifest(place, "voxctl", tag))  # type: ignore[misc]
         assert held and held[0] == DOCKER_V2
 
@@ -202,7 +207,7 @@ def test_ctrl_c_ends_the_build_and_all_it_started(
         running.send_signal(signal.SIGINT)
         rest = running.communicate(timeout=10)[1]
     assert running.returncode == 130 and "interrupted" in rest
-    assert time.monotonic() - began_s < 3
+    assert time.monotonic() - began_s < 6
     assert not any(Path(f"/proc/{child}").exists() for child in children)
 
 

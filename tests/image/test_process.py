@@ -77,7 +77,7 @@ async def test_when_it_is_cancelled_all_that_was_started_is_ended(trap: str, tmp
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running
-    assert time.monotonic() - began_s < (2.8 if trap else 1.0)
+    assert time.monotonic() - began_s < 6
     deadline_s = time.monotonic() + 2
     while _lives(child):
         assert time.monotonic() < deadline_s
