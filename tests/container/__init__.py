@@ -1,0 +1,1 @@
+"""The image's own parts: the gateway inside vLLM, and the files around it."""
