@@ -77,16 +77,16 @@ async def test_a_wrong_model_is_named() -> None:
 
 
 @pytest.mark.real
-async def test_a_full_server_is_tried_for_a_while_then_said() -> None:
+async def test_a_full_server_is_waited_for_which_is_said() -> None:
     async with (
         serving("--max-streams", "1") as (url, _),
-        started("transcribe", CLIP, "--url", url, "--no-resume", "--speed", "0.2") as first,
+        started("transcribe", CLIP, "--url", url, "--no-resume", "--speed", "0.5") as first,
     ):
         await first.say_until("low-accuracy")  # it has the only stream
         done = await run("transcribe", CLIP, "--url", url, "--no-resume")
-    assert done.code == 4 and "every stream" in shown_error(done)[0] and "--max-streams" in shown_error(done)[1]
+    assert done.code == 0 and done.out
     tries = [line for line in done.err.splitlines() if "; attempt " in line]
-    assert "attempt 2 in" in tries[0] and len(tries) <= 3 and "0.0 s" not in done.err and 5 < done.took_s < 30
+    assert "attempt 2 in" in tries[0] and len(tries) <= 3 and "0.0 s" not in done.err and 15 < done.took_s < 45
     assert "every stream of the server is taken: It serves 1 stream at a time" in tries[0]
 
 

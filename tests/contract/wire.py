@@ -41,18 +41,20 @@ class RealtimeServerUnderTest:
     """Where a running server is, and what is known of its model."""
 
     url: str
-    """``ws://host:port/v1/realtime``."""
+    """``ws://host:port/v1/realtime``, or wherever else streams are opened."""
     model: str
     delay_s: float = 0.48
     """The model's look-ahead; Voxtral's is 480 ms."""
     speech: bytes = field(default_factory=lambda: varied_audio(5.0), repr=False)
     """PCM16 in which this server finds at least one word."""
     headers: Mapping[str, str] = field(default_factory=dict)
+    path: str = "/v1/realtime"
+    """The end of ``url``."""
 
     @property
     def http_url(self) -> str:
         """The same server's HTTP root, without a slash at the end."""
-        return self.url.replace("ws", "http", 1).removesuffix("/v1/realtime")
+        return self.url.replace("ws", "http", 1).removesuffix(self.path)
 
     @property
     def prompt_tokens(self) -> int:

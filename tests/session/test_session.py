@@ -35,7 +35,14 @@ from voxctl.transport.memory import MemoryTransport, memory_pair
 from voxctl.transport.websocket import WebSocketTarget, open_websocket
 
 QUICK = Policy(
-    ready_s=0.3, send_s=0.5, first_delta_s=0.6, stall_s=0.3, retry_for_s=0.6, widen_after_s=0.2, resume=False
+    ready_s=0.3,
+    send_s=0.5,
+    first_delta_s=0.6,
+    stall_s=0.3,
+    retry_for_s=0.6,
+    full_for_s=0.6,
+    widen_after_s=0.2,
+    resume=False,
 )
 
 
@@ -322,6 +329,13 @@ async def test_a_full_server_is_tried_again_and_said() -> None:
     server = LawfulServer(refusals=1, full=True)
     events = await run(server, silence(32_000), replace(QUICK, retry_for_s=10))
     assert isinstance(events[0], Reconnecting) and "every stream" in events[0].reason
+    assert isinstance(events[-1], Done)
+
+
+async def test_a_full_server_is_waited_for_longer_than_one_that_does_not_answer() -> None:
+    server = LawfulServer(refusals=3, full=True)
+    events = await run(server, silence(32_000), replace(QUICK, retry_for_s=0.01, full_for_s=30))
+    assert sum(isinstance(event, Reconnecting) for event in events) == 3
     assert isinstance(events[-1], Done)
 
 

@@ -8,9 +8,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -36,6 +36,8 @@ class VllmOptions:
     max_num_seqs: int = 8
     api_key: str | None = None
     port: int | None = None
+    arguments: Sequence[str] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,7 @@ def _spawn(checkpoint: Path, options: VllmOptions) -> VllmServer:
     command += ["--max-model-len", str(options.max_model_len), "--max-num-seqs", str(options.max_num_seqs)]
     if options.api_key:
         command += ["--api-key", options.api_key]
+    command += options.arguments
     environment = os.environ | {
         "HF_HUB_OFFLINE": "1",
         "TRANSFORMERS_OFFLINE": "1",
@@ -99,6 +102,7 @@ def _spawn(checkpoint: Path, options: VllmOptions) -> VllmServer:
         "VLLM_CPU_KVCACHE_SPACE": "1",
         # The processes it starts are found by way of PATH.
         "PATH": f"{executable.parent}{os.pathsep}{os.environ['PATH']}",
+        **options.environment,
     }
     log = checkpoint / f"vllm-{port}.log"
     with log.open("wb") as sink:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from itertools import count
 
-from voxctl.errors import ConnectFailed, ContextFull, StreamError
+from voxctl.errors import ConnectFailed, ContextFull, ServerFull, StreamError
 from voxctl.events import Event, Reconnecting, Tail
 from voxctl.realtime.machine import Machine
 from voxctl.session.feed import Feed
@@ -30,7 +30,8 @@ class Opening:
 
     async def first(self, feed: Feed, emit: Callable[[Event], None]) -> Lane:
         """Return a lane whose server has accepted it; try again where that can help. One deadline is for it all."""
-        deadline_s = self.clock() + self.policy.retry_for_s
+        began_s = self.clock()
+        deadline_s = began_s + self.policy.retry_for_s
         last: StreamError = ConnectFailed(
             f"no server answered within {self.policy.retry_for_s:g} s",
             hint="is the server up, and do firewalls let you through?",
@@ -44,6 +45,9 @@ class Opening:
                 raise last from None
             except StreamError as exc:
                 last = exc
+                if isinstance(exc, ServerFull):
+                    # It is well, and streams end: somebody who waits in line is not sent away after a moment.
+                    deadline_s = began_s + self.policy.full_for_s
                 if self.clock() + delay_s > deadline_s or not isinstance(verdict(exc), Retry):
                     raise
                 emit(Reconnecting(attempt, delay_s, exc.message))

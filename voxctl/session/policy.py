@@ -27,7 +27,8 @@ class Policy:
 
     ``ready_s``: connected, until ``session.created``. ``send_s``: one frame onto the wire. ``first_delta_s``: a
     stream that never gave a delta. ``stall_s``: no delta while audio is owed one. ``retry_for_s``: trying again to
-    get a first connection. ``widen_after_s``: a full window and no delta, until a larger model delay is assumed.
+    get a first connection; ``full_for_s`` if every stream of the server is taken. ``widen_after_s``: a full window and
+    no delta, until a larger model delay is assumed.
 
     ``resume``: go on over a new connection when one fails. ``give_up_s``: without any progress, over as many
     connections as ``fruitless`` says. ``replay_s``: what a new connection hears again before the last committed word.
@@ -42,6 +43,7 @@ class Policy:
     first_delta_s: float = 30.0
     stall_s: float = 5.0
     retry_for_s: float = 15.0
+    full_for_s: float = 60.0
     widen_after_s: float = 2.0
     resume: bool = True
     give_up_s: float = 60.0
