@@ -56,10 +56,7 @@ def build(
         raise UsageError("a build in AWS leaves nothing here: its image is pushed", hint="add --push.")
     if push:
         check_pushable(image)
-    if image.ecr and region and region != image.ecr.region and _is_typed(ctx, "region"):
-        raise UsageError(
-            f"--region is {region}, and --tag names a registry in {image.ecr.region}", hint="leave --region away."
-        )
+    _check_region(ctx, region, image.ecr.region if image.ecr else None)
     order = Order(
         builder,
         image,
@@ -76,5 +73,8 @@ def build(
     run_interruptible(lambda _: carry_out(order, view), view.say)
 
 
-def _is_typed(ctx: typer.Context, name: str) -> bool:
-    return getattr(ctx.get_parameter_source(name), "name", "") == "COMMANDLINE"
+def _check_region(ctx: typer.Context, region: str | None, named: str | None) -> None:
+    """Raise ``UsageError`` for a typed region that the image's name contradicts; a configured one yields to the name."""
+    typed = getattr(ctx.get_parameter_source("region"), "name", "") == "COMMANDLINE"
+    if typed and region and named and region != named:
+        raise UsageError(f"--region is {region}, and --tag names a registry in {named}", hint="leave --region away.")
