@@ -74,7 +74,7 @@ def build(
 
 
 def _check_region(ctx: typer.Context, region: str | None, named: str | None) -> None:
-    """Raise ``UsageError`` for a typed region that the image's name contradicts; a configured one yields to the name."""
+    """Raise ``UsageError`` for a typed region that the image's name contradicts; a configured one yields to it."""
     typed = getattr(ctx.get_parameter_source("region"), "name", "") == "COMMANDLINE"
     if typed and region and named and region != named:
         raise UsageError(f"--region is {region}, and --tag names a registry in {named}", hint="leave --region away.")
