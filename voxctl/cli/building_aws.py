@@ -44,13 +44,13 @@ async def carry_out_in_aws(order: Order, view: BuildView) -> None:
     archive = packed(order.folder)
     key = named_by_content(archive)
     missing = await _missing(destination, place)
-    plan = plan_remote(destination.image, missing, f"s3://{place.bucket}/{key}")
+    commands = script(Recipe(".", destination.image, order.platform, order.base_image))
+    plan = plan_remote(destination.image, missing, f"s3://{place.bucket}/{key}", commands)
     if order.dry_run:
         show_plan(plan, order, view)
         return
-    recipe = Recipe(".", destination.image, order.platform, order.base_image)
     with new_log() as log:
-        work = _InAws(view, destination, place, log, script(recipe), (key, archive))
+        work = _InAws(view, destination, place, log, commands, (key, archive))
         for step in plan:
             await work.take(step)
     show_result(order, view, destination.image, work.digest, "codebuild", None)
