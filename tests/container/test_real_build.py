@@ -78,6 +78,7 @@ def test_what_is_pushed_is_what_sagemaker_takes_and_serves_a_stream(
     name = engine("run", "--detach", "--network", "host", result["uri"], "serve")
     served = place.run(*(sys.executable, "-m", "tests.container.contract"), limit_s=60)
     assert served.returncode == 0, served.stderr + engine("logs", name)
+    engine("exec", name, *config["Healthcheck"]["Test"][1:])
     url = "ws://127.0.0.1:8080/invocations-bidirectional-stream"
     heard = place.run(*VOXCTL, "transcribe", SHORT, "--url", url, "--speed", "max")
     assert heard.stdout.split()[:3] == ["w1", "w2", "w3"], heard.stderr

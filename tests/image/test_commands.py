@@ -102,7 +102,7 @@ def test_the_script_in_aws_logs_in_where_it_must_and_builds_with_what_is_there()
 
 
 def test_a_build_in_aws_makes_what_is_missing_first() -> None:
-    plan = plan_remote(IMAGE, {Action.BUCKET: "make the bucket", Action.REPOSITORY: ""}, "s3://b/k")
+    plan = plan_remote(IMAGE, {Action.BUCKET: "make the bucket", Action.REPOSITORY: ""}, "s3://b/k", ("one", "two"))
     assert [step.action for step in plan] == [
         Action.BUCKET,
         Action.REPOSITORY,
@@ -110,4 +110,5 @@ def test_a_build_in_aws_makes_what_is_missing_first() -> None:
         Action.REMOTE,
         Action.CHECK,
     ]
+    assert plan[3].command == ("sh", "-c", "one\ntwo")
     assert plan[1].text == f"make the repository voxctl in {ECR}, which scans what is pushed"

@@ -32,7 +32,7 @@ class Observed:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class BuildState:
     """How far a build has come. ``stream`` is its log's, empty before it has one; ``link`` shows it in a browser."""
 
     phase: str
@@ -155,7 +155,7 @@ def start(account: Account, place: Place, key: str, commands: Sequence[str]) -> 
     return str(answer["build"]["id"])
 
 
-def look_at(account: Account, build: str) -> Progress:
+def look_at(account: Account, build: str) -> BuildState:
     """Return how far a build has come. Raises ``AwsError``."""
     answer = _call(account, _CODEBUILD, "batch_get_builds", "the build cannot be looked at", ids=[build])
     if not answer.get("builds"):
@@ -163,7 +163,7 @@ def look_at(account: Account, build: str) -> Progress:
     found = answer["builds"][0]
     logs = found.get("logs", {})
     contexts = [context for phase in found.get("phases", []) for context in phase.get("contexts", [])]
-    return Progress(
+    return BuildState(
         str(found.get("currentPhase", "")),
         str(found.get("buildStatus", "IN_PROGRESS")),
         str(logs.get("streamName", "")),

@@ -43,7 +43,7 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class Destination:
     """Where an image is pushed: a repository in ECR, and whose."""
 
     account: Account
@@ -76,31 +76,31 @@ async def carry_out(order: Order, view: BuildView) -> None:
         await carry_out_in_aws(order, view)
         return
     engine = await found_engine(None if order.builder is BuilderName.AUTO else Builder(order.builder))
-    target = await open_target(order) if order.push else None
-    image = target.image if target else order.image
+    destination = await open_destination(order) if order.push else None
+    image = destination.image if destination else order.image
     recipe = Recipe(str(order.folder), image, order.platform, order.base_image)
-    has_repository = await target.has_repository() if target else False
+    has_repository = await destination.has_repository() if destination else False
     plan = plan_here(engine, recipe, push=order.push, has_repository=has_repository)
     if order.dry_run:
         show_plan(plan, order, view)
         return
     with new_log() as log:
         view.say(f"building with {engine}; the log is {log.path}")
-        work = _Here(order, view, engine, target, log)
+        work = _Here(order, view, engine, destination, log)
         for step in plan:
             await work.take(step)
         identity = await asked(identity_command(engine, image), limit_s=_ASK_S)
     show_result(order, view, image, work.digest, str(engine.builder), identity.out if identity else None)
 
 
-async def open_target(order: Order) -> Target:
+async def open_destination(order: Order) -> Destination:
     """Return where the image goes: where its name says, else the caller's own registry. Raises ``AwsError``."""
     named = order.image.ecr
     account = await asyncio.to_thread(open_account, order.profile, named.region if named else order.region)
     if named:
-        return Target(account, order.image, named)
+        return Destination(account, order.image, named)
     login = await asyncio.to_thread(registry_login, account)
-    return Target(account, order.image.at(login.host), registry_of(login))
+    return Destination(account, order.image.at(login.host), registry_of(login))
 
 
 def registry_of(login: Login) -> Ecr:
@@ -145,12 +145,14 @@ def show_result(
 class _Here:
     """Takes the steps of a plan on this machine. ``digest`` is that of the pushed image, once it was read back."""
 
-    def __init__(self, order: Order, view: BuildView, engine: Engine, target: Target | None, log: Log) -> None:
+    def __init__(
+        self, order: Order, view: BuildView, engine: Engine, destination: Destination | None, log: Log
+    ) -> None:
         self.digest: str | None = None
         self._order = order
         self._view = view
         self._engine = engine
-        self._target = target
+        self._destination = destination
         self._log = log
         self._pushed: str | None = None
 
@@ -160,10 +162,10 @@ class _Here:
         with self._view.step(step.text, lambda: output.progress):
             if step.command:
                 await self._run(step, output)
-            elif step.action is Action.REPOSITORY and self._target:
-                await self._target.make_repository()
-            elif step.action is Action.CHECK and self._target:
-                self.digest = await self._target.check(self._pushed)
+            elif step.action is Action.REPOSITORY and self._destination:
+                await self._destination.make_repository()
+            elif step.action is Action.CHECK and self._destination:
+                self.digest = await self._destination.check(self._pushed)
         if step.action is Action.PUSH:
             self._pushed = output.digest
 
@@ -178,8 +180,8 @@ class _Here:
     async def _password(self, host: str) -> str:
         ecr = ecr_of(host)
         region = ecr.region if ecr else self._order.region
-        if self._target and self._target.account.region == region:
-            account = self._target.account
+        if self._destination and self._destination.account.region == region:
+            account = self._destination.account
         else:
             account = await asyncio.to_thread(open_account, self._order.profile, region)
         return (await asyncio.to_thread(registry_login, account)).password

@@ -8,7 +8,7 @@ import time
 from voxctl.aws import codebuild
 from voxctl.aws.codebuild_documents import PROJECT, Place
 from voxctl.aws.registry import registry_login
-from voxctl.cli.building import Order, Target, open_target, registry_of, show_plan, show_result
+from voxctl.cli.building import Destination, Order, open_destination, registry_of, show_plan, show_result
 from voxctl.errors import AwsError, VoxError
 from voxctl.image.commands import Recipe
 from voxctl.image.folder import named_by_content, packed
@@ -37,39 +37,39 @@ _PHASES = {
 
 async def carry_out_in_aws(order: Order, view: BuildView) -> None:
     """Build and push in AWS; write the image's name to stdout."""
-    target = await open_target(order)
+    destination = await open_destination(order)
     # Its machines are the caller's, whoever's registry the image goes to.
-    own = registry_of(await asyncio.to_thread(registry_login, target.account))
-    place = _place(order, target, own.account)
+    own = registry_of(await asyncio.to_thread(registry_login, destination.account))
+    place = _place(order, destination, own.account)
     archive = packed(order.folder)
     key = named_by_content(archive)
-    missing = await _missing(target, place)
-    plan = plan_remote(target.image, missing, f"s3://{place.bucket}/{key}")
+    missing = await _missing(destination, place)
+    commands = script(Recipe(".", destination.image, order.platform, order.base_image))
+    plan = plan_remote(destination.image, missing, f"s3://{place.bucket}/{key}", commands)
     if order.dry_run:
         show_plan(plan, order, view)
         return
-    recipe = Recipe(".", target.image, order.platform, order.base_image)
     with new_log() as log:
-        work = _InAws(view, target, place, log, script(recipe), (key, archive))
+        work = _InAws(view, destination, place, log, commands, (key, archive))
         for step in plan:
             await work.take(step)
-    show_result(order, view, target.image, work.digest, "codebuild", None)
+    show_result(order, view, destination.image, work.digest, "codebuild", None)
 
 
-def _place(order: Order, target: Target, account: str) -> Place:
-    ecr, partition = target.ecr, codebuild.partition_of(target.account)
+def _place(order: Order, destination: Destination, account: str) -> Place:
+    ecr, partition = destination.ecr, codebuild.partition_of(destination.account)
     host = host_of(order.base_image or "")
     base = ecr_of(host)
     name = (order.base_image or "").removeprefix(f"{host}/").partition("@")[0].partition(":")[0]
     arn = f"arn:{partition}:ecr:{base.region}:{base.account}:repository/{name}" if base else None
-    return Place(partition, account, ecr.region, target.image.repository, ecr.account, arn)
+    return Place(partition, account, ecr.region, destination.image.repository, ecr.account, arn)
 
 
-async def _missing(target: Target, place: Place) -> dict[Action, str]:
+async def _missing(destination: Destination, place: Place) -> dict[Action, str]:
     """Return what has to be made first, in its order, each with a line on it."""
-    seen = await asyncio.to_thread(codebuild.observe, target.account, place)
+    seen = await asyncio.to_thread(codebuild.observe, destination.account, place)
     steps = (
-        (await target.has_repository(), Action.REPOSITORY, ""),
+        (await destination.has_repository(), Action.REPOSITORY, ""),
         (seen.bucket, Action.BUCKET, f"make the bucket {place.bucket}, closed to the public"),
         (seen.role, Action.ROLE, f"make the role {place.role}, which may push to {place.repository} and little else"),
         (seen.project, Action.PROJECT, f"make the project {PROJECT} in CodeBuild"),
@@ -81,11 +81,17 @@ class _InAws:
     """Takes the steps of a plan in AWS. ``digest`` is that of the pushed image, once it was read back."""
 
     def __init__(
-        self, view: BuildView, target: Target, place: Place, log: Log, commands: tuple[str, ...], source: Source
+        self,
+        view: BuildView,
+        destination: Destination,
+        place: Place,
+        log: Log,
+        commands: tuple[str, ...],
+        source: Source,
     ) -> None:
         self.digest: str | None = None
         self._view = view
-        self._target = target
+        self._destination = destination
         self._place = place
         self._log = log
         self._commands = commands
@@ -94,12 +100,12 @@ class _InAws:
 
     async def take(self, step: Step) -> None:
         """Take a step, and raise the ``VoxError`` that it came to instead."""
-        account, place = self._target.account, self._place
+        account, place = self._destination.account, self._place
         output = Output(self._view.stage)
         with self._view.step(step.text, lambda: output.progress):
             match step.action:
                 case Action.REPOSITORY:
-                    await self._target.make_repository()
+                    await self._destination.make_repository()
                 case Action.BUCKET:
                     await asyncio.to_thread(codebuild.make_bucket, account, place)
                 case Action.ROLE:
@@ -112,11 +118,11 @@ class _InAws:
                 case Action.REMOTE:
                     await self._build(output)
                 case Action.CHECK:
-                    self.digest = await self._target.check(self._pushed)
+                    self.digest = await self._destination.check(self._pushed)
 
     async def _make_project(self) -> None:
         deadline_s, wait_s = time.monotonic() + ROLE_S, FIRST_LOOK_S
-        while not await asyncio.to_thread(codebuild.make_project, self._target.account, self._place):
+        while not await asyncio.to_thread(codebuild.make_project, self._destination.account, self._place):
             if time.monotonic() > deadline_s:
                 raise AwsError(
                     f"CodeBuild does not take the role {self._place.role} after {ROLE_S:.0f} s",
@@ -127,7 +133,7 @@ class _InAws:
             wait_s = min(1.5 * wait_s, LAST_LOOK_S)
 
     async def _build(self, output: Output) -> None:
-        account = self._target.account
+        account = self._destination.account
         build = await asyncio.to_thread(codebuild.start, account, self._place, self._source[0], self._commands)
         self._view.say(f"the build is {build}; its log is {self._log.path}")
         try:
@@ -140,12 +146,12 @@ class _InAws:
         if not progress.succeeded:
             raise self._failure(progress, output)
 
-    async def _followed(self, build: str, output: Output) -> codebuild.Progress:
+    async def _followed(self, build: str, output: Output) -> codebuild.BuildState:
         """Look at a build until it has ended, and hand its log on."""
         token: str | None = None
         phase, wait_s = "", FIRST_LOOK_S
         while True:
-            progress = await asyncio.to_thread(codebuild.look_at, self._target.account, build)
+            progress = await asyncio.to_thread(codebuild.look_at, self._destination.account, build)
             if progress.phase != phase and progress.phase in _PHASES:
                 self._view.stage(_PHASES[progress.phase])
             phase = progress.phase
@@ -160,7 +166,7 @@ class _InAws:
         """Read the log to its present end."""
         while True:
             lines, following = await asyncio.to_thread(
-                codebuild.read_log, self._target.account, self._place, stream, token
+                codebuild.read_log, self._destination.account, self._place, stream, token
             )
             for line in lines:
                 text = plain(line)
@@ -170,7 +176,7 @@ class _InAws:
                 return following
             token = following
 
-    def _failure(self, progress: codebuild.Progress, output: Output) -> VoxError:
+    def _failure(self, progress: codebuild.BuildState, output: Output) -> VoxError:
         for line in output.tail:
             self._view.say(f"| {line}")
         if progress.link:

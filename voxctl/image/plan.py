@@ -35,7 +35,10 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing that is done: what a person reads of it, and the command where it is one. ``place`` is a registry."""
+    """One thing that is done: what a person reads of it, and the command where it is one, here or in AWS.
+
+    ``place`` is a registry.
+    """
 
     action: Action
     text: str

@@ -27,8 +27,13 @@ def script(recipe: Recipe) -> tuple[str, ...]:
     )
 
 
-def plan_remote(image: ImageName, missing: dict[Action, str], source: str) -> tuple[Step, ...]:
-    """Return the steps of a build in AWS. ``missing`` names what has to be made first, in its order."""
+def plan_remote(
+    image: ImageName, missing: dict[Action, str], source: str, commands: tuple[str, ...]
+) -> tuple[Step, ...]:
+    """Return the steps of a build in AWS. ``missing`` names what has to be made first, in its order.
+
+    ``commands`` are those that run there.
+    """
     steps = [
         repository_step(image) if action is Action.REPOSITORY else Step(action, text)
         for action, text in missing.items()
@@ -36,6 +41,6 @@ def plan_remote(image: ImageName, missing: dict[Action, str], source: str) -> tu
     return (
         *steps,
         Step(Action.UPLOAD, f"upload the source to {source}"),
-        Step(Action.REMOTE, f"build {image} in AWS CodeBuild and push it"),
+        Step(Action.REMOTE, f"build {image} in AWS CodeBuild and push it", ("sh", "-c", "\n".join(commands))),
         check_step(image),
     )
