@@ -1,6 +1,6 @@
 # make try      hear it work: set up, then transcribe the example
 # make test     lint, types and the quick tests
-# make test-real  the tests that need a heavy server (a real vLLM, installed on first use)
+# make test-real  the tests that need a heavy server (a real vLLM, container engines: fetched on first use)
 # make bench    measure how fast it is; never part of the tests
 # make docs     write the command reference in README.md anew from --help
 # make constraints  pin every dependency anew in constraints.txt

@@ -32,6 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "aws": {"errors", "config"},
     "connect": {"transport", "serving", "aws"},
     "bench": {"audio", "connect", "errors", "realtime", "transport.base"},
+    "image": {"errors"},
     "doctor": {
         "audio",
         "aws",
@@ -54,6 +55,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "doctor",
         "errors",
         "events",
+        "image",
         "realtime",
         "serving",
         "session",
@@ -257,6 +259,7 @@ def loaded_by(*arguments: str) -> set[str]:
         ("--version",),
         ("transcribe", "--help"),
         ("serve", "--help"),
+        ("build", "--help"),
         ("doctor", "--help"),
         ("config", "--help"),
     ],

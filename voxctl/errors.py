@@ -18,6 +18,7 @@
     │       ├── ProcessingError
     │       ├── RequestRejected      invalid_json, invalid_event, unknown_event
     │       └── ServerFull
+    ├── BuildFailed             4    an image could not be built or pushed, or is not what SageMaker takes
     ├── AwsError                5    AWS said no: credentials, permission, endpoint state
     ├── Incomplete              6    saved, but part of the audio is not in the transcript
     ├── Untrustworthy           6    it was measured, and the figures are worth nothing
@@ -169,6 +170,12 @@ class RequestRejected(ServerError):
 
 class ServerFull(ServerError):
     """Every stream of the server is taken; trying again later can work."""
+
+
+class BuildFailed(VoxError):
+    """An image could not be built or pushed, or it is none that SageMaker takes."""
+
+    exit_code = 4
 
 
 class AwsError(_Answered):

@@ -9,6 +9,7 @@ import socket
 import time
 
 import pytest
+import uvicorn
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -376,6 +377,14 @@ async def test_a_wrong_setting_ends_the_start_with_a_line_about_it(
     await Gateway(QueueServer())({"type": "lifespan"}, receive, send)
     assert [message["type"] for message in said] == ["lifespan.startup.failed"]
     assert re.match(f"{name}={value}: ", said[0]["message"])
+
+
+async def test_a_server_as_vllm_starts_it_does_not_go_on_with_a_wrong_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VOXCTL_MAX_STREAMS", "many")
+    server = uvicorn.Server(uvicorn.Config(Gateway(living(QueueServer())), port=0, log_config=None, lifespan="auto"))
+    with pytest.raises(SystemExit):
+        await server.serve()
+    assert not server.started
 
 
 async def test_without_a_limit_of_its_own_that_of_vllm_holds() -> None:
