@@ -27,6 +27,7 @@ settings.register_profile(
 settings.load_profile("voxctl")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks at the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests of a folder that installs a heavy server share it, so they run one after another in one process."""
     for item in items:

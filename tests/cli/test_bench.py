@@ -27,7 +27,7 @@ PERCENTILES = {
 FIGURES = {
     "type": "object",
     "required": ["delta_lag_ms", "send_late_ms", "errors", "valid", "faults", "wer", "lag_slope_ms_per_s"],
-    "patternProperties": {"_ms$": PERCENTILES},
+    "patternProperties": {"^(?!timeline).*_ms$": PERCENTILES},
 }
 REPORT = {
     "type": "object",
@@ -65,9 +65,12 @@ async def test_the_figures_are_those_of_the_server() -> None:
         assert level["all"]["delta_lag_ms"]["n"] == pytest.approx(25 * level["streams"], abs=level["streams"])
 
 
-async def test_a_person_gets_a_table_and_is_told_of_streams_that_failed() -> None:
+async def test_a_person_gets_a_table_a_page_and_is_told_of_streams_that_failed(tmp_path: Path) -> None:
+    files = ("--report", tmp_path / "page.html", "--csv", tmp_path / "rows.csv")
     async with CalibratedServer(places=2).on_a_port() as url:
-        done = await run("bench", "--url", url, "--streams", "3", *BRIEF)
+        done = await run("bench", "--url", url, "--streams", "3", *BRIEF, *files)
+    assert "1 × refused" in (tmp_path / "page.html").read_text("utf-8")
+    assert len((tmp_path / "rows.csv").read_text("utf-8").splitlines()) == 2
     assert done.code in (0, 6), done.err
     head, row = done.out.splitlines()
     assert head.split()[:3] == ["streams", "lag", "p50"] and row.startswith("3 ") and "1 (refused)" in row
@@ -141,6 +144,7 @@ async def test_nobody_listening_is_said_at_once() -> None:
         (("--streams", "0"), 2, "no list of numbers of streams"),
         (("--streams", "1", "--find-max"), 2, "ask for different things"),
         (("--audio", "missing.wav"), 3, "missing.wav"),
+        (("--report", "no/such/folder/page.html"), 2, "no/such/folder"),
         (("--audio", "empty.jsonl"), 2, "empty"),
         (("--audio", "wrong.jsonl"), 2, "line 2"),
         (("--url", "ws://h", "--endpoint", "e"), 2, "ask for different servers"),

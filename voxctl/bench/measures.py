@@ -47,6 +47,8 @@ class Measures:
     n_streams: int = 0
     n_finished: int = 0
     busy: float = 0.0
+    #: Lags by the second of the measurement.
+    timeline: dict[int, Distribution] = field(default_factory=dict)
     #: Of each stream, how much its lag grew, in milliseconds a second.
     slopes_ms_s: list[float] = field(default_factory=list)
     #: Words or characters that were wrong, and how many there are in the references.
@@ -60,8 +62,15 @@ class Measures:
         """Count one value of a metric."""
         self.distributions[metric].add(value_ms)
 
+    def lag(self, at_s: float, lag_ms: float) -> None:
+        """Count the lag of a delta that was due ``at_s`` after the counting began."""
+        self.add("delta_lag_ms", lag_ms)
+        self.timeline.setdefault(int(at_s), Distribution()).add(lag_ms)
+
     def merge(self, other: Measures) -> None:
         """Take in what another process or trial saw."""
+        for second, distribution in other.timeline.items():
+            self.timeline.setdefault(second, Distribution()).merge(distribution)
         for name, distribution in other.distributions.items():
             self.distributions[name].merge(distribution)
         self.errors.update(other.errors)
@@ -103,6 +112,8 @@ class Measures:
         return {
             **{name: distribution.summary() for name, distribution in self.distributions.items()},
             "lag_slope_ms_per_s": round(self.slope_ms_s, 3),
+            "timeline_p95_ms": [[s, self.timeline[s].percentile(95)] for s in sorted(self.timeline)],
+            "delta_lag_counts": self.distributions["delta_lag_ms"].to_json(),
             "wer": self.wer,
             "cer": self.cer,
             "streams": self.n_streams,
@@ -119,6 +130,7 @@ class Measures:
         fields = {name: getattr(self, name) for name in self.__slots__}
         return fields | {
             "distributions": {name: distribution.to_json() for name, distribution in self.distributions.items()},
+            "timeline": {second: distribution.to_json() for second, distribution in self.timeline.items()},
             "errors": dict(self.errors),
         }
 
@@ -126,7 +138,9 @@ class Measures:
     def from_json(cls, fields: Mapping[str, Any]) -> Measures:
         """Return what ``to_json`` was made of."""
         distributions = {name: Distribution.from_json(counts) for name, counts in fields["distributions"].items()}
-        return cls(**{**fields, "distributions": distributions, "errors": Counter(fields["errors"])})
+        timeline = {int(second): Distribution.from_json(counts) for second, counts in fields["timeline"].items()}
+        errors = Counter(fields["errors"])
+        return cls(**{**fields, "distributions": distributions, "timeline": timeline, "errors": errors})
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,7 +150,7 @@ class Stream:
         if n_chunks <= len(self._frames) and self._window.from_s <= due_s <= self._window.until_s:
             lag_ms = 1000 * (now_s - due_s)
             measures = self._measures
-            measures.add("delta_lag_ms", lag_ms)
+            measures.lag(due_s - self._window.from_s, lag_ms)
             measures.add("capture_lag_ms", 1000 * (now_s - self._start_s - needed / SAMPLE_RATE_HZ))
             if self._last_s:
                 measures.add("delta_gap_ms", 1000 * (now_s - self._last_s))

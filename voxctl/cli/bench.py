@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +16,10 @@ from voxctl._version import __version__
 from voxctl.cli import aws_options as aws
 from voxctl.cli import bench_options as b
 from voxctl.cli import options as o
+from voxctl.cli.bench_targets import described
 from voxctl.cli.interrupt import Interrupts, run_interruptible
 from voxctl.cli.settings import UseOpt
-from voxctl.cli.targets import EMBEDDED, Choice, sagemaker_arguments
+from voxctl.cli.targets import Choice
 from voxctl.connect import REALTIME_INVOCATION
 from voxctl.errors import Interrupted, Untrustworthy, UsageError
 from voxctl.ui.bench import BenchView
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 #: A process that drives more than this is the first to be too slow.
 _STREAMS_PER_PROCESS = 200
 _LEVELS = "1,2,4"
+_NAME = "bench"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,8 @@ def bench(
     processes: b.ProcessesOpt = None,
     seed: b.SeedOpt = 0,
     json_: o.JsonOpt = False,
+    csv: b.CsvOpt = None,
+    report: b.ReportOpt = None,
     api_key: o.ApiKeyOpt = None,
     ca_bundle: o.CaBundleOpt = None,
     endpoint_url: aws.EndpointUrlOpt = None,
@@ -80,10 +85,34 @@ def bench(
 
     choice = Choice(url, api_key, ca_bundle, endpoint, region, profile, endpoint_url, variant, invocation_path)
     load = Load(1, duration, warmup, ramp, chunk_ms, (delay_ms or 0.0) / 1000, model or None, seed)
-    levels = parse_streams(streams, find_max)
-    plan = _Plan(levels, trials, slo_ms if find_max else None, most, delay_ms is None, processes)
-    view = BenchView(product(sys.stdout), weather(sys.stderr), os.environ)
-    _tell(_carry_out(plan, choice, load, _clips(audio), view), view, json_)
+    slo = slo_ms if find_max else None
+    plan = _Plan(parse_streams(streams, find_max), trials, slo, most, delay_ms is None, processes)
+    with _files(csv, report) as write:
+        view = BenchView(product(sys.stdout), weather(sys.stderr), os.environ)
+        found = _carry_out(plan, choice, load, _clips(audio), view)
+        write(found)
+    _tell(found, view, json_)
+
+
+@contextmanager
+def _files(csv: Path | None, page: Path | None) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """Judge where the figures are to be written, before anything is measured, and yield what writes them there."""
+    from voxctl.bench import report
+    from voxctl.cli.output import plan_output
+
+    wanted = [(csv, ".csv", report.rows), (page, ".html", report.page)]
+    with ExitStack() as kept:
+        plans = [
+            (kept.enter_context(plan_output(str(path), [_NAME], suffix)), make)
+            for path, suffix, make in wanted
+            if path is not None
+        ]
+
+        def write(found: dict[str, Any]) -> None:
+            for plan, make in plans:
+                plan.write(_NAME, make(found))
+
+        yield write
 
 
 def _clips(audio: Path | None) -> list[Clip]:
@@ -100,7 +129,7 @@ def _carry_out(plan: _Plan, choice: Choice, load: Load, clips: Sequence[Clip], v
     report: dict[str, Any] = {}
 
     async def run(_: Interrupts) -> None:
-        async with _described(choice) as (label, target):
+        async with described(choice) as (label, target):
             report.update(await _measured(plan, label, target, clips, load, view))
 
     try:
@@ -119,6 +148,7 @@ async def _measured(
     load: Load,
     view: BenchView,
 ) -> dict[str, Any]:
+    from voxctl.bench.machine import machine, without_key
     from voxctl.bench.run import Bench, delay_of
 
     model, delay_s = await delay_of(target, load.model)
@@ -139,6 +169,9 @@ async def _measured(
         "settings": {name: value for name, value in load.to_json().items() if name not in _NO_SETTINGS}
         | {"processes": processes},
         "version": __version__,
+        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": machine(),
+        "command": ["voxctl", *without_key(sys.argv[1:])],
         "levels": [level.to_json() for level in levels],
         "held": held.to_json() if held else None,
         "valid": not any(trial.faults for level in levels for trial in level.trials),
@@ -195,28 +228,3 @@ def parse_streams(text: str | None, find_max: bool) -> list[int]:
     if min(numbers) < 1:
         raise UsageError(f"--streams {text!r} is no list of numbers of streams", hint="an example: --streams 1,2,4,8")
     return numbers
-
-
-@asynccontextmanager
-async def _described(choice: Choice) -> AsyncIterator[tuple[str, dict[str, Any]]]:
-    """Yield what was chosen as a label and as what another process can connect by."""
-    if choice.is_sagemaker:
-        import asyncio
-
-        from voxctl.transport.sagemaker_target import label_of
-
-        arguments = await asyncio.to_thread(sagemaker_arguments, choice)
-        bundle = str(choice.ca_bundle) if choice.ca_bundle else None
-        yield label_of(arguments["endpoint"], arguments["region"]), {"sagemaker": arguments | {"ca_bundle": bundle}}
-    elif choice.url is not None:
-        from voxctl.transport.websocket import public_url, realtime_url
-
-        bundle = str(choice.ca_bundle) if choice.ca_bundle else None
-        target = {"url": choice.url, "api_key": choice.api_key, "ca_bundle": bundle}
-        yield public_url(realtime_url(choice.url)), {"websocket": target}
-    else:
-        from voxctl.serving.pocketsphinx import PocketSphinxEngine
-        from voxctl.serving.server import open_server
-
-        async with open_server(PocketSphinxEngine()) as server:
-            yield EMBEDDED, {"websocket": {"url": server.url}}

@@ -43,3 +43,10 @@ ProcessesOpt = Annotated[
     int | None, typer.Option("--processes", metavar="N", min=1, help="Processes that share the streams.")
 ]
 SeedOpt = Annotated[int, typer.Option("--seed", metavar="N", help="Another one begins the streams elsewhere.")]
+ReportOpt = Annotated[
+    Path | None,
+    typer.Option("--report", metavar="HTML", help="Write a page of figures and plots that needs nothing else."),
+]
+CsvOpt = Annotated[
+    Path | None, typer.Option("--csv", metavar="FILE", help="Write a row of figures for each trial as CSV.")
+]
