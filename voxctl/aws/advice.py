@@ -10,8 +10,9 @@ from voxctl.aws.endpoints import trouble_with
 from voxctl.aws.logs import last_lines
 from voxctl.errors import AwsError, HandshakeRefused
 
-#: A better answer is not waited for longer, in seconds, whatever AWS's side or a name server does.
-_STATE_S, _WORDS_S = 1.0, 3.0
+#: A better answer is not waited for longer, in seconds, whatever a name server or a server that drips does. Where AWS's
+#: side says nothing at all it is a second for the endpoint's state.
+_STATE_S, _WORDS_S = 3.0, 3.0
 
 
 def advised[T](
