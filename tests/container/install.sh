@@ -19,22 +19,16 @@ fi
 rm -rf "$folder"
 mkdir -p "$folder/debs" "$folder/lists/partial" "$folder/cache/archives/partial" "$folder/engine" "$folder/podman"
 
-step() {
-    name=$1
-    shift
-    for attempt in 1 2; do
-        "$@" >>"$log" 2>&1 && return 0
-        [ "$attempt" = 2 ] || echo "$name failed, trying once more …" >&2
-    done
-    tail -n 20 "$log" >&2
-    echo "set-up stopped while $name; the whole log is $log" >&2
-    exit 1
-}
+: >"$log"
+. .ci/step.sh
 
 # One list of ours beside the machine's own, which it leaves alone. Debian 13's engine is the oldest with a recent
 # buildx; what needs a newer C library than Debian 12 has comes from Debian 12.
 mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -v security | grep debian | head -n 1)
-[ -n "$mirror" ] || mirror=http://deb.debian.org/debian/
+[ -n "$mirror" ] || {
+    echo "apt knows no mirror of Debian on this machine: run apt-get update, or add one to its sources" >&2
+    exit 1
+}
 key=/usr/share/keyrings/debian-archive-keyring.gpg
 for release in bookworm trixie; do
     echo "deb [signed-by=$key] $mirror $release main" >"$folder/$release.list"
