@@ -19,6 +19,7 @@
     │       ├── RequestRejected      invalid_json, invalid_event, unknown_event
     │       └── ServerFull
     ├── AwsError                5    AWS said no: credentials, permission, endpoint state
+    │   └── EndpointFailed           an endpoint did not come into service (``reason``)
     ├── Incomplete              6    saved, but part of the audio is not in the transcript
     ├── OutputError             6    the transcript could not be written, or not all of it
     │   └── OutputClosed             whoever read it has seen enough: no failure, exit code 0
@@ -184,6 +185,14 @@ class AwsError(VoxError):
         self.status = status
         self.code = code
         self.request_id = request_id
+
+
+class EndpointFailed(AwsError):
+    """An endpoint did not come into service; ``reason`` is SageMaker's own, empty where it gives none."""
+
+    def __init__(self, message: str, *, reason: str, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.reason = reason
 
 
 class Incomplete(VoxError):

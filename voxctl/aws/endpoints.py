@@ -9,10 +9,10 @@ from botocore.parsers import ResponseParserError
 
 from voxctl.aws.client import SAGEMAKER, Account
 from voxctl.aws.faults import FAILURES, renamed
+from voxctl.aws.names import MANAGED_TAG as MANAGED_TAG
+from voxctl.aws.names import MANAGED_VALUE as MANAGED_VALUE
 from voxctl.errors import AwsError
 
-#: The tag of what voxctl deployed.
-MANAGED_TAG, MANAGED_VALUE = "voxctl:managed", "true"
 #: What is looked through at most, and named at most.
 _MOST_ENDPOINTS, _MOST_NAMED = 500, 8
 
