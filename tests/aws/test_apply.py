@@ -25,6 +25,11 @@ DEPLOY = [
 ]
 
 
+def every_step(*quick: int) -> list[object]:
+    """Return each step's number; those that are not ``quick`` are for `make test-real`."""
+    return [pytest.param(k, marks=() if k in quick else pytest.mark.real) for k in range(len(DEPLOY))]
+
+
 def test_an_endpoint_is_made_left_alone_and_taken_away_with_all_that_was_made_for_it(aws: Aws) -> None:
     cloud = cloud_here()
     assert carried_out(cloud, to_deploy(cloud)).calls == DEPLOY
@@ -116,7 +121,7 @@ def test_what_could_not_be_taken_back_is_said(aws: Aws) -> None:
     assert aws.holds() == []
 
 
-@pytest.mark.parametrize("k", range(len(DEPLOY)))
+@pytest.mark.parametrize("k", every_step(0, 5, 8, 10))
 def test_killed_before_any_step_the_next_run_comes_to_the_same(aws: Aws, k: int) -> None:
     cloud = cloud_here()
     with pytest.raises(Killed):
@@ -129,7 +134,7 @@ def test_killed_before_any_step_the_next_run_comes_to_the_same(aws: Aws, k: int)
     assert aws.holds() == []
 
 
-@pytest.mark.parametrize("k", range(len(DEPLOY)))
+@pytest.mark.parametrize("k", every_step(3, 9, 10))
 def test_ctrl_c_at_any_step_leaves_nothing(aws: Aws, k: int) -> None:
     aws.plane.takes = 1
     cloud = cloud_here()

@@ -49,7 +49,7 @@ _CAUSES: tuple[tuple[str, Cause], ...] = (
         Cause("SageMaker cannot read the image's manifest", "`voxctl build --push` makes one that it takes."),
     ),
     (
-        r"(fail|cannot|could not|unable).{0,9} (pull|access|download).{0,40}image|image.{0,60}not (found|exist)|\becr\b",
+        r"(fail|cannot|could not|unable).{0,9} (pull|access|download).{0,40}image|image.{0,60}not (found|exist)|ecr:",
         Cause(
             "the image cannot be pulled",
             "check --image, and that --role may pull it; without --role one is made.",

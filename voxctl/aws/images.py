@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from voxctl.aws.client import Account, ca_bundle
 from voxctl.aws.faults import FAILURES, renamed
 from voxctl.errors import AwsError
@@ -27,6 +25,7 @@ _OTHERS = {
     "application/vnd.docker.distribution.manifest.list.v2+json": "a list of manifests",
 }
 _ECR, _LIMIT_S, _MOST_BYTES = "ecr", 2.5, 1 << 20
+_NO_REPOSITORY = "RepositoryNotFoundException"
 _BUILD = "`voxctl build --push` makes and pushes one that SageMaker takes."
 _NAME = re.compile(
     r"(?P<host>(?P<registry>\d{12})\.dkr\.ecr(?:-fips)?\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(?:\.cn)?)/"
@@ -64,13 +63,11 @@ def newest_image(account: Account) -> str:
         client = account.client(_ECR, limit_s=_LIMIT_S, attempts=2)
         pages = client.get_paginator("describe_images").paginate(repositoryName=REPOSITORY)
         found = [image for page in pages for image in page["imageDetails"]]
-    except ClientError as exc:
+    except FAILURES as exc:
         error = renamed(exc, what)
-        if error.code != "RepositoryNotFoundException":
+        if error.code != _NO_REPOSITORY:
             raise error from exc
         found = []
-    except FAILURES as exc:
-        raise renamed(exc, what) from exc
     tagged = [image for image in found if image.get("imageTags")]
     if not tagged:
         raise AwsError(f"there is no image of voxctl in {account.region}", hint=_BUILD)
@@ -104,7 +101,10 @@ def image_in_ecr(account: Account, name: str) -> Image | None:
             return Image(name, pinned, media_type)
         url = client.get_download_url_for_layer(**which, layerDigest=layer)["downloadUrl"]
     except FAILURES as exc:
-        raise renamed(exc, f"the image {name} cannot be looked at") from exc
+        error = renamed(exc, f"the image {name} cannot be looked at")
+        if error.code == _NO_REPOSITORY:
+            return None
+        raise error from exc
     document = _configuration(account, url, name)
     labels = document["config"].get("Labels")
     return Image(name, pinned, media_type, str(document.get("architecture", "")), labels or {})

@@ -20,6 +20,8 @@ SETTINGS: dict[str, Any] = {
 SUMMARIES = {
     "transcribe": "Transcribe audio files: words appear as they are spoken.",
     "serve": "Serve the vLLM Realtime protocol on this machine.",
+    "deploy": "Make an endpoint of SageMaker that transcribes, or change it.",
+    "delete": "Delete an endpoint, and all that was made for it.",
     "doctor": "Check this machine and what is chosen: what is there, what is missing, what mends it.",
     "config": "Show every setting, its value, and where it came from.",
 }
