@@ -73,8 +73,8 @@ def carried_out(cloud: Cloud, steps: Sequence[Step], told: Told | None = None, *
     return told
 
 
-def to_deploy(cloud: Cloud, spec: Spec = SPEC, ttl_s: int | None = 14_400) -> list[Step]:
-    return deploy_plan(spec, PLACE, observe(cloud, PLACE, spec.name), ttl_s, NOW_S)
+def to_deploy(cloud: Cloud, spec: Spec = SPEC, ttl_s: int | None = 14_400, now_s: float = NOW_S) -> list[Step]:
+    return deploy_plan(spec, PLACE, observe(cloud, PLACE, spec.name), ttl_s, now_s)
 
 
 def to_delete(cloud: Cloud, name: str = "mine") -> list[Step]:

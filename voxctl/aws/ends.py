@@ -37,11 +37,10 @@ def end_steps(
 
 
 def _schedule(name: str, role: str, place: Place, ttl_s: int, at_s: float) -> dict[str, Any]:
-    at = datetime.fromtimestamp(round(at_s), UTC).strftime("%Y-%m-%dT%H:%M:%S")
     return {
         "Name": names.schedule(name),
         "Description": f"voxctl deletes the endpoint {name}, ttl={ttl_s}",
-        "ScheduleExpression": f"at({at})",
+        "ScheduleExpression": f"at({utc(at_s)})",
         "ScheduleExpressionTimezone": "UTC",
         "FlexibleTimeWindow": {"Mode": "OFF"},
         "ActionAfterCompletion": "DELETE",
@@ -53,3 +52,8 @@ def _schedule(name: str, role: str, place: Place, ttl_s: int, at_s: float) -> di
             "RetryPolicy": {"MaximumEventAgeInSeconds": 86_400, "MaximumRetryAttempts": 185},
         },
     }
+
+
+def utc(at_s: float) -> str:
+    """Return a moment, in seconds since 1970, as schedules have it: in UTC, to the second, without a zone."""
+    return datetime.fromtimestamp(round(at_s), UTC).strftime("%Y-%m-%dT%H:%M:%S")

@@ -29,7 +29,7 @@ def observe(cloud: Cloud, place: Place, name: str) -> Observed:
         endpoint = pool.submit(_endpoint, cloud, place, name)
         configs = pool.submit(list, _listed(cloud, "ListEndpointConfigs", "EndpointConfig", name))
         models = pool.submit(list, _listed(cloud, "ListModels", "Model", name))
-        schedule = pool.submit(_schedule, cloud, name)
+        schedule = pool.submit(seen_schedule, cloud, name)
         log_days = pool.submit(_log_days, cloud, names.log_group(name))
         roles = {
             role: policy
@@ -113,7 +113,8 @@ def _role(cloud: Cloud, role: str) -> Iterator[Document | None]:
     yield json.loads(document) if isinstance(document, str) else document
 
 
-def _schedule(cloud: Cloud, name: str) -> SeenSchedule | None:
+def seen_schedule(cloud: Cloud, name: str) -> SeenSchedule | None:
+    """Return what ends the endpoint ``name``, if anything does. Raises ``AwsError``."""
     what = f"the schedule of {name}'s end cannot be looked at"
     there = _found(lambda: cloud.call("scheduler", "GetSchedule", what, {"Name": names.schedule(name)}))
     if there is None:

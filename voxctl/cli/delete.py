@@ -41,7 +41,7 @@ def delete(
 ) -> None:
     """Delete an endpoint that voxctl made, and all that was made for it: configurations, models, roles, schedule.
 
-    A second run finishes what a first could not. What voxctl did not make is left alone.
+    A second run finishes what a first could not. Nothing of anybody else is touched.
     """
     limit_s = parse_duration(timeout, "--timeout") if timeout else _LIMIT_S
     from voxctl.aws.client import open_account

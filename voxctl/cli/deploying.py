@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import typer
@@ -19,6 +18,7 @@ from voxctl.aws.apply import Application
 from voxctl.aws.causes import likely_cause
 from voxctl.aws.client import Account
 from voxctl.aws.cloud import Cloud
+from voxctl.aws.ends import utc
 from voxctl.aws.plan import deploy_plan
 from voxctl.aws.preflight import FAILED, Preflight, looked_ahead
 from voxctl.aws.spec import Spec
@@ -191,7 +191,7 @@ def _document(before: Preflight, steps: Sequence[Step], ttl_s: int | None, done:
     schedule = next((s.parameters["ScheduleExpression"][3:-1] + "Z" for s in steps if s.service == "scheduler"), None)
     there = before.observed.schedule
     if schedule is None and there is not None:
-        schedule = datetime.fromtimestamp(there.at_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        schedule = f"{utc(there.at_s)}Z"
     return {
         "endpoint": spec.name,
         "region": place.region,
