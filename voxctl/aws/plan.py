@@ -53,7 +53,7 @@ def deploy_plan(spec: Spec, place: Place, seen: Observed, ttl_s: int | None, now
             )
         )
     if ttl_s is not None:
-        steps += end_steps(spec.name, place, seen, ttl_s, now_s, moved=any(s.call != "AddTags" for s in change))
+        steps += end_steps(spec.name, place, seen, ttl_s, now_s, moved=_begins_anew(change))
     steps += change
     steps += _sweep(seen, wanted, () if spec.role is None else (run_role,))
     return steps
@@ -74,6 +74,10 @@ def delete_plan(name: str, place: Place, seen: Observed, *, logs: bool) -> list[
     if logs and seen.log_days is not None:
         steps.append(delete_log(names.log_group(name)))
     return steps
+
+
+def _begins_anew(change: list[Step]) -> bool:
+    return any(step.call in ("CreateEndpoint", "UpdateEndpoint") for step in change)
 
 
 def _log_steps(spec: Spec, wanted: Requests, seen: Observed) -> Iterator[Step]:
