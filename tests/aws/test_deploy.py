@@ -139,6 +139,6 @@ def test_variables_that_only_look_like_secrets_are_taken(ready: Aws) -> None:
     assert model["parameters"]["PrimaryContainer"]["Environment"]["SM_VLLM_TOKENIZER_MODE"] == "mistral"
 
 
-@pytest.mark.parametrize("name", ["-x", "a_b", "x" * 53, "ä"])
+@pytest.mark.parametrize("name", ["-x", "a_b", "x" * 53, "ä", "Mine"])
 def test_a_name_that_sagemaker_would_refuse_is_refused(ready: Aws, name: str) -> None:
     assert voxctl("deploy", "--dry-run", "--", name).code == 2 and not ready.calls

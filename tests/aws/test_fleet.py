@@ -88,7 +88,7 @@ def test_all_regions_are_looked_through_and_those_that_fail_are_named(deployed: 
     assert [endpoint.name for endpoint in found] == ["mine"] and not failed
     assert len({call.region for call in deployed.calls if call.operation == "ListEndpoints"}) > 20
     deployed.faults["ListEndpoints"] = [
-        ("ThrottlingException", "Rate exceeded", 400),
+        ("AccessDeniedException", "not authorized", 400),
         ("UnrecognizedClientException", "not turned on", 400),
     ]
     assert len(everywhere(cloud_here())[1]) == 1

@@ -120,7 +120,7 @@ def test_what_cannot_be_known_warns_and_stops_nothing(aws: Aws) -> None:
     [
         ("ExpiredToken", 403, "aws sso login"),
         ("AccessDenied", 403, "have the action allowed"),
-        ("Throttling", 400, "patience"),
+        ("SignatureDoesNotMatch", 403, "aws sts get-caller-identity"),
     ],
 )
 def test_credentials_that_are_no_good_are_one_line(aws: Aws, code: str, status: int, hint: str) -> None:
@@ -128,3 +128,13 @@ def test_credentials_that_are_no_good_are_one_line(aws: Aws, code: str, status: 
     with pytest.raises(AwsError, match=f"AWS does not accept the credentials: {code}") as caught:
         findings()
     assert hint in (caught.value.hint or "")
+
+
+def test_a_control_plane_that_asks_for_patience_is_given_some_and_then_told_of(aws: Aws) -> None:
+    aws.push(labels=GOOD)
+    aws.faults["GetCallerIdentity"] = [("Throttling", "Rate exceeded", 400)]
+    assert findings()["credentials"].status == OK
+    aws.faults["GetCallerIdentity"] = [("Throttling", "Rate exceeded", 400)] * 3
+    with pytest.raises(AwsError, match="Throttling: Rate exceeded") as caught:
+        findings()
+    assert "patience" in (caught.value.hint or "")

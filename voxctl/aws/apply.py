@@ -47,7 +47,8 @@ class Application:
     sleep: Callable[[float], None] = time.sleep
     #: What takes back what was made, last first.
     _undo: list[Step] = field(default_factory=list)
-    _has_spoken: bool = False
+    #: What this run has made, by the calls.
+    _begun: set[str] = field(default_factory=set)
     _deadline_s: float = 0.0
 
     def run(self, steps: Sequence[Step]) -> None:
@@ -71,6 +72,9 @@ class Application:
         """Take back what was made, and return the error with what is to be said of that."""
         if not self._undo:
             return error
+        if "UpdateEndpoint" in self._begun and not isinstance(error, EndpointFailed):
+            error.hint = "AWS goes on with the update by itself; `voxctl deploy` as before waits for it."
+            return error
         if self.keep:
             error.hint = f"{error.hint or ''} What was made is kept; `voxctl delete` takes it away.".strip()
             return error
@@ -78,7 +82,7 @@ class Application:
         self._deadline_s = self.clock() + self.limit_s
         try:
             for step in undo:
-                if step.call == "DeleteLogGroup" and self._has_spoken:
+                if step.call == "DeleteLogGroup" and "CreateEndpoint" in self._begun:
                     continue  # it has the reason
                 self.watch.undoing(step)
                 self._wait(step) if step.until else self._call(step)
@@ -89,19 +93,16 @@ class Application:
 
     def _make(self, step: Step) -> None:
         """Make a call, and remember what takes it back unless somebody else had made the same before."""
-        if step.call == "CreateEndpoint":
-            self._has_spoken = True
+        ours = True  # where nobody knows whether it was carried out
         try:
             ours = self._call(step)
-        except KeyboardInterrupt:
-            self._undo[:0] = step.undo  # nobody knows
-            raise
         except AwsError as exc:
-            if unanswered(exc):
-                self._undo[:0] = step.undo
+            ours = unanswered(exc)
             raise
-        if ours:
-            self._undo[:0] = step.undo
+        finally:
+            if ours:
+                self._undo[:0] = step.undo
+                self._begun.add(step.call)
 
     def _call(self, step: Step) -> bool:
         """Return whether the call was carried out by us. What is so already, or is gone already, is as good."""

@@ -15,17 +15,21 @@ from voxctl.aws.names import Place
 from voxctl.errors import AwsError
 
 _LIMIT_S = 15.0
+#: How often what only reads is asked, and how its operations begin.
+_ATTEMPTS = 3
+_READS = ("BatchGet", "Describe", "Filter", "Get", "List")
 
 
 class Cloud:
     """One account in one region. Clients are made when they are first needed, and kept.
 
-    A call is made once: whoever calls knows what may be repeated.
+    What only reads is asked again where that may help; what changes something is asked once: whoever changes it knows
+    what may be repeated.
     """
 
     def __init__(self, account: Account) -> None:
         self.account = account
-        self._clients: dict[str, Any] = {}
+        self._clients: dict[tuple[str, int], Any] = {}
         self._lock = Lock()
 
     @property
@@ -40,7 +44,7 @@ class Cloud:
     def call(self, service: str, operation: str, what: str, parameters: Mapping[str, Any] | None = None) -> Any:
         """Return AWS's answer. Raises ``AwsError``, which says ``what`` failed."""
         try:
-            return getattr(self._client(service), xform_name(operation))(**(parameters or {}))
+            return getattr(self._client(service, operation), xform_name(operation))(**(parameters or {}))
         except FAILURES as exc:
             raise self._error(service, exc, what) from exc
 
@@ -49,17 +53,18 @@ class Cloud:
     ) -> Iterator[dict[str, Any]]:
         """Yield what all pages of an answer have under ``key``. Raises ``AwsError``."""
         try:
-            found = self._client(service).get_paginator(xform_name(operation)).paginate(**(parameters or {}))
+            found = self._client(service, operation).get_paginator(xform_name(operation)).paginate(**(parameters or {}))
             for page in found:
                 yield from page.get(key, [])
         except FAILURES as exc:
             raise self._error(service, exc, what) from exc
 
-    def _client(self, service: str) -> Any:
+    def _client(self, service: str, operation: str) -> Any:
+        attempts = _ATTEMPTS if operation.startswith(_READS) else 1
         with self._lock:  # a session of botocore makes one client at a time
-            if service not in self._clients:
-                self._clients[service] = self.account.client(service, limit_s=_LIMIT_S, attempts=1)
-            return self._clients[service]
+            if (service, attempts) not in self._clients:
+                self._clients[service, attempts] = self.account.client(service, limit_s=_LIMIT_S, attempts=attempts)
+            return self._clients[service, attempts]
 
     def _error(self, service: str, exc: Exception, what: str) -> AwsError:
         if service == "sagemaker" and unanswered(exc) and self.region not in regions(self.account):

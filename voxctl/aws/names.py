@@ -20,7 +20,8 @@ MANAGED_TAG, MANAGED_VALUE = "voxctl:managed", "true"
 USUAL_NAME = "voxctl"
 #: Letters of the digest in a name, and what an endpoint's name may have so that it and a dash fit behind it.
 _DIGEST, MOST_LETTERS = 10, 52
-_NAME = re.compile(r"[a-zA-Z0-9](?:-*[a-zA-Z0-9])*")
+# SageMaker takes large letters too, and makes small ones of them in the names that policies are about.
+_NAME = re.compile(r"[a-z0-9](?:-*[a-z0-9])*")
 _ROLE_LETTERS = 64
 
 
@@ -46,7 +47,7 @@ def checked_name(name: str) -> str:
     if len(name) > MOST_LETTERS or not _NAME.fullmatch(name):
         raise UsageError(
             f"{name!r:.80} is no name for an endpoint",
-            hint=f"letters, digits and dashes between them, {MOST_LETTERS} at most: voxctl deploy my-endpoint",
+            hint=f"small letters, digits, dashes between them, {MOST_LETTERS} at most: voxctl deploy my-endpoint",
         )
     return name
 

@@ -114,7 +114,7 @@ def _endpoint_steps(wanted: Requests, seen: Observed, place: Place) -> Iterator[
     elif there.status in PASSING:
         yield ready
     if tags:
-        request = {"ResourceArn": place.arn("sagemaker", f"endpoint/{name.lower()}"), "Tags": tags}
+        request = {"ResourceArn": place.arn("sagemaker", f"endpoint/{name}"), "Tags": tags}
         yield Step("sagemaker", "AddTags", request, f"tag the endpoint {name}")
 
 

@@ -54,7 +54,7 @@ def run_policy(spec: Spec, place: Place) -> Document:
 
 def end_policy(name: str, place: Place) -> Document:
     """Return the right to delete one endpoint, and nothing else."""
-    return _policy(_allow("sagemaker:DeleteEndpoint", place.arn("sagemaker", f"endpoint/{name.lower()}")))
+    return _policy(_allow("sagemaker:DeleteEndpoint", place.arn("sagemaker", f"endpoint/{name}")))
 
 
 def trusts(document: Document, service: str) -> bool:

@@ -25,7 +25,7 @@ from voxctl.aws.spec import Spec
 from voxctl.aws.steps import Step
 from voxctl.aws.tail import Tail
 from voxctl.cli.durations import shown_duration
-from voxctl.errors import AwsError, EndpointFailed, UsageError
+from voxctl.errors import AwsError, EndpointFailed, Interrupted, UsageError
 from voxctl.ui.checks import Line
 from voxctl.ui.deploying import DeployingView
 from voxctl.ui.streams import product, weather
@@ -169,7 +169,11 @@ def confirmed(how: How, question: str) -> None:
         return
     if how.as_json or not sys.stdin.isatty():
         raise UsageError("nobody can be asked whether this is to be done", hint="add --yes, or --dry-run to only look.")
-    if not typer.confirm(question, err=True):
+    try:
+        agreed = typer.confirm(question, err=True)
+    except typer.Abort as exc:
+        raise Interrupted("interrupted") from exc
+    if not agreed:
         raise UsageError("nothing was done", hint="--dry-run shows the same without asking.")
 
 
@@ -195,7 +199,7 @@ def _document(before: Preflight, steps: Sequence[Step], ttl_s: int | None, done:
     return {
         "endpoint": spec.name,
         "region": place.region,
-        "arn": place.arn("sagemaker", f"endpoint/{spec.name.lower()}"),
+        "arn": place.arn("sagemaker", f"endpoint/{spec.name}"),
         "status": done,
         "image": spec.image,
         "instance_type": spec.instance_type,
