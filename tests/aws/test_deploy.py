@@ -133,6 +133,7 @@ def test_a_wrong_value_is_refused_before_aws_is_asked(ready: Aws, arguments: tup
     assert done.code == 2 and said in shown_error(done)[0] and not ready.calls
 
 
+@pytest.mark.real
 def test_variables_that_only_look_like_secrets_are_taken(ready: Aws) -> None:
     done = voxctl("deploy", "mine", "--env", "SM_VLLM_TOKENIZER_MODE=mistral", "--dry-run", "--json")
     (model,) = [step for step in document(done, "deploy")["steps"] if step["call"] == "CreateModel"]

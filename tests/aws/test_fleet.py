@@ -94,6 +94,7 @@ def test_all_regions_are_looked_through_and_those_that_fail_are_named(deployed: 
     assert len(everywhere(cloud_here())[1]) == 1
 
 
+@pytest.mark.real
 def test_list_and_status_in_words_and_as_documents(deployed: Aws) -> None:
     put_metrics(ConcurrentRequestsPerModel=0)
     listed = voxctl("list", "--region", "us-east-1")
@@ -119,6 +120,7 @@ def test_the_log_is_shown_in_order_and_each_line_once(deployed: Aws) -> None:
     assert next(line["text"] for line in documents(voxctl("logs", "mine", "--json"), "logs")) == "one"
 
 
+@pytest.mark.real
 def test_an_end_is_put_off_by_what_is_asked_for(deployed: Aws) -> None:
     before = observe(cloud_here(), Place("123456789012", "us-east-1"), "mine").schedule
     (document,) = documents(voxctl("extend", "mine", "2h", "--json"), "extend")
@@ -128,6 +130,7 @@ def test_an_end_is_put_off_by_what_is_asked_for(deployed: Aws) -> None:
     assert deployed.fire() == ["DeleteEndpoint"]
 
 
+@pytest.mark.real
 def test_what_has_no_end_cannot_be_put_off(aws: Aws, deployed: Aws) -> None:
     cloud_here().call("scheduler", "DeleteSchedule", "its end", {"Name": "voxctl-mine"})
     done = voxctl("extend", "mine", "2h")
@@ -143,7 +146,7 @@ def rights(policy: dict[str, Any]) -> Iterator[str]:
 def test_the_deployers_policy_is_what_goes_over_the_wire(deployed: Aws) -> None:
     cloud = cloud_here()
     deployed.push(labels={LABEL: "true"})
-    looked_ahead(cloud.account, replace(SPEC, image="", instance_type="ml.g5.xlarge"), None)
+    looked_ahead(cloud, replace(SPEC, image="", instance_type="ml.g5.xlarge"), None)
     carried_out(cloud, to_deploy(cloud, replace(OTHER, tags=(("team", "speech"),))))
     endpoints_in(cloud), Tail(cloud, "mine", 0).lines()
     carried_out(cloud, to_delete(cloud))

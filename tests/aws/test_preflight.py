@@ -21,7 +21,7 @@ ROLE = "arn:aws:iam::123456789012:role/theirs"
 
 
 def findings(spec: Spec = ASKED, ttl_s: int | None = None) -> dict[str, Finding]:
-    before = looked_ahead(cloud_here().account, spec, ttl_s)
+    before = looked_ahead(cloud_here(), spec, ttl_s)
     return {finding.name: finding for finding in before.findings}
 
 
@@ -33,13 +33,13 @@ def make_role(service: str) -> None:
 
 def test_all_is_well_and_what_it_costs_is_said(aws: Aws) -> None:
     older, newer = aws.push(tag="1.0", labels=GOOD), aws.push(tag="1.1", labels=GOOD)
-    before = looked_ahead(cloud_here().account, replace(ASKED, instances=2), 3600)
+    before = looked_ahead(cloud_here(), replace(ASKED, instances=2), 3600)
     assert {finding.status for finding in before.findings} == {OK}, before.findings
     assert before.hourly_usd == pytest.approx(2 * 1.6538) and not aws.changes
     found = {finding.name: finding.found for finding in before.findings}
     assert newer in found["image"] and "$3.31 an hour, $2,415 a month" in found["price"]
     assert "8.72 %" in found["model"] and before.spec.image.partition("@")[2].startswith("sha256:")
-    assert looked_ahead(cloud_here().account, replace(ASKED, image=older), None).spec.image != before.spec.image
+    assert looked_ahead(cloud_here(), replace(ASKED, image=older), None).spec.image != before.spec.image
 
 
 REFUSED: dict[str, tuple[Callable[[Aws], object], Spec, str, str, str]] = {

@@ -45,17 +45,16 @@ class Preflight:
     findings: tuple[Finding, ...]
 
 
-def looked_ahead(account: Account, spec: Spec, ttl_s: int | None) -> Preflight:
+def looked_ahead(cloud: Cloud, spec: Spec, ttl_s: int | None) -> Preflight:
     """Look at everything that ``spec`` needs; an image of ``""`` is the newest. Nothing is changed.
 
     Raises ``AwsError`` where the account itself cannot be looked at.
     """
-    source = source_of(account)
-    cloud = Cloud(account)
+    source = source_of(cloud.account)
     place = place_of(cloud)
     with ThreadPoolExecutor(5) as pool:
         observed = pool.submit(observe, cloud, place, spec.name)
-        image = pool.submit(_image, account, spec.image)
+        image = pool.submit(_image, cloud.account, spec.image)
         quota = pool.submit(_quota, cloud, spec)
         role = pool.submit(_role, cloud, spec)
         price = pool.submit(price_per_hour, cloud, place.partition, spec.instance_type)

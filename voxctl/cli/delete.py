@@ -50,8 +50,7 @@ def delete(
     from voxctl.aws.plan import delete_plan
     from voxctl.cli.deploying import How, carried_out, confirmed, steps_document, view_for
 
-    view, account = view_for(json_), open_account(profile, region)
-    cloud = Cloud(account)
+    view, cloud = view_for(json_), Cloud(open_account(profile, region))
     place = place_of(cloud)
     seen = observe(cloud, place, name)
     steps = delete_plan(name, place, seen, logs=logs)
@@ -62,7 +61,7 @@ def delete(
         confirmed(how, f"delete {name} in {place.region}?")
         if not force and seen.endpoint is not None:
             _await_streams(cloud, name, limit_s, view)
-        carried_out(account, steps, how, view)
+        carried_out(cloud, steps, how, view)
         done = "deleted"
         view.done(f"{name} is deleted, and all that was made for it")
     if json_:

@@ -54,7 +54,8 @@ def view_for(as_json: bool) -> DeployingView:
 def deployed(account: Account, spec: Spec, ttl_s: int | None, how: How) -> None:
     """Make the endpoint what ``spec`` says. Raises ``VoxError``."""
     view = view_for(how.as_json)
-    before = looked_ahead(account, spec, ttl_s)
+    cloud = Cloud(account)
+    before = looked_ahead(cloud, spec, ttl_s)
     view.found([Line(f.status, f.name, f.found, f.cure) for f in before.findings])
     for finding in before.findings:
         if finding.status == FAILED:
@@ -68,8 +69,8 @@ def deployed(account: Account, spec: Spec, ttl_s: int | None, how: How) -> None:
     done = "unchanged" if not steps else "planned"
     if steps and not how.dry_run:
         confirmed(how, f"make it so in {before.place.region}?")
-        watching = Watching(view, Tail(Cloud(account), spec.name, round(time.time() * 1000)), len(steps))
-        _applied(Application(Cloud(account), watching, how.limit_s, how.keep), steps, watching)
+        watching = Watching(view, Tail(cloud, spec.name, round(time.time() * 1000)), len(steps))
+        _applied(Application(cloud, watching, how.limit_s, how.keep), steps, watching)
         done = "deployed" if how.waits else "begun"
     if how.as_json:
         view.document(json.dumps(_document(before, steps, ttl_s, done), ensure_ascii=False))
@@ -79,10 +80,10 @@ def deployed(account: Account, spec: Spec, ttl_s: int | None, how: How) -> None:
         view.done(f"  try: voxctl transcribe FILE --endpoint {name} --region {region}; `voxctl delete {name}` ends it")
 
 
-def carried_out(account: Account, steps: Sequence[Step], how: How, view: DeployingView) -> None:
+def carried_out(cloud: Cloud, steps: Sequence[Step], how: How, view: DeployingView) -> None:
     """Carry out a plan that takes away. Raises ``VoxError``."""
     watching = Watching(view, None, len(steps))
-    _applied(Application(Cloud(account), watching, how.limit_s, keep=True), steps, watching)
+    _applied(Application(cloud, watching, how.limit_s, keep=True), steps, watching)
 
 
 def steps_document(steps: Sequence[Step]) -> list[dict[str, Any]]:

@@ -34,8 +34,7 @@ def extend(
     from voxctl.aws.observed import observe
     from voxctl.cli.deploying import How, carried_out, view_for
 
-    view, account = view_for(json_), open_account(profile, region)
-    cloud = Cloud(account)
+    view, cloud = view_for(json_), Cloud(open_account(profile, region))
     place = place_of(cloud)
     seen = observe(cloud, place, name)
     if seen.endpoint is None:
@@ -45,7 +44,7 @@ def extend(
     now_s = time.time()
     at_s = max(now_s, seen.schedule.at_s) + by_s
     steps = list(end_steps(name, place, seen, seen.schedule.ttl_s, now_s, moved=True, at_s=at_s))
-    carried_out(account, steps, How(False, True, json_, by_s), view)
+    carried_out(cloud, steps, How(False, True, json_, by_s), view)
     if json_:
         view.document(json.dumps({"endpoint": name, "region": place.region, "ends_at": f"{utc(at_s)}Z"}))
     view.done(f"{name} ends at {utc(at_s)} UTC, in {shown_duration(at_s - now_s)}")
