@@ -73,6 +73,17 @@ def test_an_update_that_fails_leaves_the_endpoint_as_it_was(aws: Aws) -> None:
     assert caught.value.exit_code == 5 and seen_after(aws, cloud) == before
 
 
+def test_what_only_tidies_up_takes_nothing_back_when_it_fails(aws: Aws) -> None:
+    cloud = cloud_here()
+    carried_out(cloud, to_deploy(cloud))
+    aws.denied, told = {"DeleteEndpointConfig"}, Told()
+    with pytest.raises(AwsError, match="not authorized to perform: DeleteEndpointConfig"):
+        carried_out(cloud, to_deploy(cloud, OTHER), told)
+    assert told.undone == [] and "endpoint mine in us-east-1" in aws.holds()
+    aws.denied = set()
+    assert [step.call for step in to_deploy(cloud, OTHER)] == ["DeleteEndpointConfig"]
+
+
 def test_an_update_that_nobody_waits_for_any_longer_goes_on(aws: Aws) -> None:
     cloud = cloud_here()
     carried_out(cloud, to_deploy(cloud))
@@ -192,6 +203,16 @@ def test_two_deployers_at_once_come_to_one_endpoint(aws: Aws) -> None:
         carried_out(second, [*steps[1], *to_deploy(second, OTHER)])
     carried_out(first, to_deploy(first))
     assert to_deploy(first) == []
+
+
+def test_what_somebody_else_has_just_made_is_not_taken_back(aws: Aws) -> None:
+    first, second, told = cloud_here(), cloud_here(1), Told()
+    steps = [to_deploy(first), to_deploy(second)]
+    carried_out(first, steps[0])
+    aws.denied = {"CreateEndpoint"}
+    with pytest.raises(AwsError):
+        carried_out(second, steps[1], told)
+    assert told.undone == [] and to_deploy(first) == []
 
 
 def test_an_endpoint_of_somebody_elses_is_left_alone(aws: Aws) -> None:

@@ -73,12 +73,13 @@ def trouble_with(account: Account, name: str) -> AwsError | None:
     status, where = described["EndpointStatus"], f"the endpoint {name} in {account.region}"
     if status == "Failed":
         reason = f": {described['FailureReason']}" if described.get("FailureReason") else ""
-        return AwsError(f"{where} has failed{reason}", hint="delete it and deploy again: `voxctl deploy`.")
+        hint = f"`voxctl logs {name}` shows why; `voxctl deploy {name}` makes it anew, if voxctl made it."
+        return AwsError(f"{where} has failed{reason}", hint=hint)
     if status in ("InService", "Updating", "SystemUpdating", "RollingBack"):
         return None
     return AwsError(
         f"{where} is not in service: it is {status}",
-        hint=f"aws sagemaker wait endpoint-in-service --endpoint-name {name} --region {account.region}",
+        hint=f"voxctl status {name} --watch --region {account.region}",
     )
 
 

@@ -56,11 +56,11 @@ def trouble_with_image(image: Image) -> AwsError | None:
     return None
 
 
-def newest_image(account: Account) -> str:
+def newest_image(account: Account, *, limit_s: float = _LIMIT_S) -> str:
     """Return the name of the image that was last pushed to the repository ``voxctl``. Raises ``AwsError``."""
     what = f"the images of {REPOSITORY} in {account.region} cannot be listed"
     try:
-        client = account.client(_ECR, limit_s=_LIMIT_S, attempts=2)
+        client = account.client(_ECR, limit_s=limit_s)
         pages = client.get_paginator("describe_images").paginate(repositoryName=REPOSITORY)
         found = [image for page in pages for image in page["imageDetails"]]
     except FAILURES as exc:
@@ -77,7 +77,7 @@ def newest_image(account: Account) -> str:
     return f"{host}/{REPOSITORY}:{newest['imageTags'][0]}"
 
 
-def image_in_ecr(account: Account, name: str) -> Image | None:
+def image_in_ecr(account: Account, name: str, *, limit_s: float = _LIMIT_S, attempts: int = 1) -> Image | None:
     """Return what ECR has under a name; ``None`` for one of another registry, or where there is nothing.
 
     Needs ecr:BatchGetImage and ecr:GetDownloadUrlForLayer. Raises ``AwsError``.
@@ -88,7 +88,7 @@ def image_in_ecr(account: Account, name: str) -> Image | None:
     which = {"registryId": place["registry"], "repositoryName": place["repository"]}
     wanted = {"imageDigest": place["digest"]} if place["digest"] else {"imageTag": place["tag"] or "latest"}
     try:
-        client = Account(account.session, place["region"]).client(_ECR, limit_s=_LIMIT_S, attempts=1)
+        client = Account(account.session, place["region"]).client(_ECR, limit_s=limit_s, attempts=attempts)
         found = client.batch_get_image(**which, imageIds=[wanted], acceptedMediaTypes=[DOCKER_V2, *_OTHERS])["images"]
         if not found:
             return None
@@ -105,16 +105,16 @@ def image_in_ecr(account: Account, name: str) -> Image | None:
         if error.code == _NO_REPOSITORY:
             return None
         raise error from exc
-    document = _configuration(account, url, name)
+    document = _configuration(account, url, name, limit_s)
     labels = document["config"].get("Labels")
     return Image(name, pinned, media_type, str(document.get("architecture", "")), labels or {})
 
 
-def _configuration(account: Account, url: str, name: str) -> dict[str, Any]:
+def _configuration(account: Account, url: str, name: str, limit_s: float) -> dict[str, Any]:
     # The address is a secret for a while: it is not in the error.
     try:
         context = ssl.create_default_context(cafile=ca_bundle(account))
-        with urllib.request.urlopen(url, timeout=_LIMIT_S, context=context) as answer:
+        with urllib.request.urlopen(url, timeout=limit_s, context=context) as answer:
             document: dict[str, Any] = json.loads(answer.read(_MOST_BYTES))
         document["config"].get("Labels")
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as exc:

@@ -18,6 +18,8 @@ from voxctl.aws.steps import Observed
 from voxctl.errors import AwsError
 
 OK, NOTE, FAILED = "ok", "note", "failed"
+#: How long ECR may take to answer; nobody waits for the other checks meanwhile.
+_LIMIT_S = 15.0
 #: The published word error rate of Voxtral Mini 4B Realtime for a delay in milliseconds, FLEURS' average in percent.
 _ERROR_RATES = {160: 12.60, 240: 10.80, 480: 8.72, 960: 7.70, 2400: 6.73}
 _USUAL_DELAY_MS = 480
@@ -80,8 +82,8 @@ def _failed(name: str, error: AwsError) -> Finding:
 
 def _image(account: Account, name: str) -> tuple[str, Finding]:
     try:
-        name = name or newest_image(account)
-        found = image_in_ecr(account, name)
+        name = name or newest_image(account, limit_s=_LIMIT_S)
+        found = image_in_ecr(account, name, limit_s=_LIMIT_S, attempts=2)
     except AwsError as exc:
         return name, _failed("image", exc)
     if found is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TextIO
 
-from voxctl.ui.checks import ChecksView, Line
+from voxctl.ui.checks import ChecksView, Line, broken
 from voxctl.ui.console import display_for
 from voxctl.ui.screen import DIM, GREEN, YELLOW, Region
 from voxctl.ui.text import one_line
@@ -22,6 +22,7 @@ class DeployingView:
         self._region = (
             Region(display.screen, colour=display.colour, reflows=display.reflows) if display.screen else None
         )
+        self._columns = Region(out, colour=False, reflows=False).size()[0] if out.isatty() else None
         self._status = ""
 
     def found(self, lines: Sequence[Line]) -> None:
@@ -34,7 +35,7 @@ class DeployingView:
         if self._quiet:
             return
         for text in (title, *(f"  {n}. {line}" for n, line in enumerate(lines, 1)), *more):
-            self._out.write(f"{one_line(text) if not text.startswith(' ') else text}\n")
+            self._write(text)
         self._out.flush()
 
     def document(self, text: str) -> None:
@@ -45,7 +46,8 @@ class DeployingView:
         """Write a line of what came of it to stdout."""
         self.rest()
         if not self._quiet:
-            self._checks.document(one_line(text))
+            self._write(text)
+            self._out.flush()
 
     def step(self, text: str) -> None:
         """Say that a step begins."""
@@ -72,6 +74,12 @@ class DeployingView:
         self._status = ""
         if self._region is not None:
             self._region.clear()
+
+    def _write(self, text: str) -> None:
+        """Write a line to stdout, broken between words where it is a terminal, as far in as it begins."""
+        indent = " " * (len(text) - len(text.lstrip()))
+        for part in broken(text, self._columns and self._columns - len(indent)):
+            self._out.write(f"{indent}{part}\n")
 
     def _say(self, text: str, style: str) -> None:
         text = one_line(text) if not text.startswith("  ") else f"  {one_line(text)}"

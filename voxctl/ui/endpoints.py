@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TextIO
 
+from voxctl.ui.checks import broken
 from voxctl.ui.console import display_for
 from voxctl.ui.screen import DIM, Region, Row
 from voxctl.ui.table import table
@@ -39,8 +40,13 @@ class EndpointsView:
         self.document("\n".join(shown))
 
     def lines(self, lines: Sequence[tuple[str, str]]) -> None:
-        """Write what is known of one endpoint, a line each."""
-        self.document("\n".join(table(lines, self._columns)))
+        """Write what is known of one endpoint, each beside its name."""
+        width = max(len(name) for name, _ in lines) + 2
+        shown = []
+        for name, text in lines:
+            first, *more = broken(text, self._columns and max(self._columns - width, 1))
+            shown += [f"{name:{width}}{first}", *(" " * width + part for part in more)]
+        self.document("\n".join(shown))
 
     def watched(self, lines: Sequence[tuple[str, str]], *, changing: Sequence[str]) -> None:
         """Show the lines in place of those before; ``changing`` are those whose change alone is not worth a line."""
