@@ -92,7 +92,9 @@ def test_an_update_that_nobody_waits_for_any_longer_goes_on(aws: Aws) -> None:
     with pytest.raises(Interrupted) as caught:
         carried_out(cloud, steps, told)
     assert "goes on" in (caught.value.hint or "") and told.undone == []
-    carried_out(cloud, to_deploy(cloud, OTHER))
+    again = to_deploy(cloud, OTHER)
+    assert [step.until or step.call for step in again] == ["in service", "DeleteEndpointConfig"]
+    carried_out(cloud, again)
     assert to_deploy(cloud, OTHER) == []
 
 

@@ -114,6 +114,7 @@ def test_names_change_with_what_they_name_and_with_nothing_else() -> None:
 def test_what_belongs_to_another_endpoint_is_not_taken_for_ours() -> None:
     assert belongs(with_digest("mine", {}), "mine")
     assert not belongs(with_digest("mine-too", {}), "mine") and not belongs("mine-zzzzzzzzzz", "mine")
+    assert not belongs("mine-abc", "mine")
 
 
 def test_names_are_as_long_as_the_services_allow() -> None:
