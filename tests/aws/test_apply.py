@@ -74,14 +74,15 @@ def test_an_update_that_fails_leaves_the_endpoint_as_it_was(aws: Aws) -> None:
 
 
 def test_what_only_tidies_up_takes_nothing_back_when_it_fails(aws: Aws) -> None:
-    cloud = cloud_here()
-    carried_out(cloud, to_deploy(cloud))
-    aws.denied, told = {"DeleteEndpointConfig"}, Told()
+    cloud, told = cloud_here(), Told()
+    with pytest.raises(Killed):
+        carried_out(cloud, to_deploy(cloud, OTHER), Told(DEPLOY.index("CreateEndpointConfig") + 1))
+    aws.denied = {"DeleteEndpointConfig"}
     with pytest.raises(AwsError, match="not authorized to perform: DeleteEndpointConfig"):
-        carried_out(cloud, to_deploy(cloud, OTHER), told)
+        carried_out(cloud, to_deploy(cloud), told)
     assert told.undone == [] and "endpoint mine in us-east-1" in aws.holds()
     aws.denied = set()
-    assert [step.call for step in to_deploy(cloud, OTHER)] == ["DeleteEndpointConfig"]
+    assert [step.call for step in to_deploy(cloud)] == ["DeleteEndpointConfig"]
 
 
 def test_an_update_that_nobody_waits_for_any_longer_goes_on(aws: Aws) -> None:
