@@ -14,11 +14,6 @@ from io import BytesIO
 from typing import Any
 from urllib.parse import parse_qs
 
-from moto.backends import get_backend
-from moto.moto_api._internal.models import moto_api_backend
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-from werkzeug.serving import WSGIRequestHandler, make_server
-
 from tests.fakes.aws.market import prices_answer, quotas_answer
 from tests.fakes.aws.plane import ACCOUNT, Json, Plane, Refused, Thing
 
@@ -28,6 +23,13 @@ OCI = "application/vnd.oci.image.manifest.v1+json"
 _SCOPE = re.compile(r"Credential=[^/]+/\d+/(?P<region>[^/]+)/(?P<service>[^/]+)/")
 _VERBS = {"GET": "Get", "POST": "Create", "PUT": "Update", "DELETE": "Delete"}
 _READS = ("Describe", "List", "Get", "BatchGet", "Filter", "Simulate")
+
+
+def backends(service: str) -> Any:
+    """Return what moto has of a service. It is loaded when it is used: that takes longer than most tests."""
+    from moto.backends import get_backend
+
+    return get_backend(service)  # type: ignore[call-overload]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,8 @@ class Aws:
 
     def reset(self) -> None:
         """Begin again with an empty account at the same address."""
+        from moto.moto_api._internal.models import moto_api_backend
+
         moto_api_backend.reset()
         self.__init__(self.url)  # type: ignore[misc]
 
@@ -76,20 +80,20 @@ class Aws:
 
     def holds(self, *, logs: bool = True) -> list[str]:
         """Return the name of everything there is, the repositories and their images left out."""
-        iam, scheduler = get_backend("iam")[ACCOUNT]["aws"], get_backend("scheduler")[ACCOUNT]
+        iam, scheduler = backends("iam")[ACCOUNT]["aws"], backends("scheduler")[ACCOUNT]
         held = [f"{kind} {name} in {region}" for kind, region, name in self.plane.things]
         held += [f"tags of {arn}" for arn in self.plane.tags]
         held += [f"role {role.name}" for role in iam.roles.values()]
         for region in list(scheduler):
             groups = scheduler[region].schedule_groups.values()
             held += [f"schedule {name} in {region}" for group in groups for name in group.schedules]
-        for region in list(get_backend("logs")[ACCOUNT]) if logs else []:
-            held += [f"log group {name}" for name in get_backend("logs")[ACCOUNT][region].groups]
+        for region in list(backends("logs")[ACCOUNT]) if logs else []:
+            held += [f"log group {name}" for name in backends("logs")[ACCOUNT][region].groups]
         return held
 
     def speak(self, region: str, name: str, *lines: str) -> None:
         """Write lines into the log of an endpoint's container."""
-        logs, group = get_backend("logs")[ACCOUNT][region], f"/aws/sagemaker/Endpoints/{name}"
+        logs, group = backends("logs")[ACCOUNT][region], f"/aws/sagemaker/Endpoints/{name}"
         if group not in logs.groups:
             logs.create_log_group(group, {})
         if "AllTraffic/i-1" not in logs.groups[group].streams:
@@ -107,7 +111,7 @@ class Aws:
         media_type: str = DOCKER_V2,
     ) -> str:
         """Put an image into the repository `voxctl`, and return its name."""
-        ecr = get_backend("ecr")[ACCOUNT][region]
+        ecr = backends("ecr")[ACCOUNT][region]
         if "voxctl" not in ecr.repositories:
             ecr.create_repository("voxctl", None, {}, None, "MUTABLE", [])
         document = {"architecture": architecture, "os": "linux", "config": {"Labels": labels or {}}, "tag": tag}
@@ -124,7 +128,7 @@ class Aws:
     def fire(self, region: str = "us-east-1") -> list[str]:
         """Do what every schedule says, as EventBridge would, by the rights of its role; return what was called."""
         done = []
-        for group in list(get_backend("scheduler")[ACCOUNT][region].schedule_groups.values()):
+        for group in list(backends("scheduler")[ACCOUNT][region].schedule_groups.values()):
             for schedule in list(group.schedules.values()):
                 target = schedule.target
                 kind, _, call = target["Arn"].removeprefix("arn:aws:scheduler:::aws-sdk:").partition(":")
@@ -140,7 +144,7 @@ class Aws:
 
     @staticmethod
     def _allowed(role_arn: str, action: str, resource: str) -> None:
-        role = next(r for r in get_backend("iam")[ACCOUNT]["aws"].roles.values() if r.arn == role_arn)
+        role = next(r for r in backends("iam")[ACCOUNT]["aws"].roles.values() if r.arn == role_arn)
         trust = json.loads(role.assume_role_policy_document)["Statement"]
         assert trust[0]["Principal"] == {"Service": "scheduler.amazonaws.com"}, trust
         statements = [s for text in role.policies.values() for s in json.loads(text)["Statement"]]
@@ -148,7 +152,7 @@ class Aws:
 
     @staticmethod
     def _role_exists(arn: str) -> bool:
-        return any(role.arn == arn for role in get_backend("iam")[ACCOUNT]["aws"].roles.values())
+        return any(role.arn == arn for role in backends("iam")[ACCOUNT]["aws"].roles.values())
 
     def _speak(self, endpoint: Thing) -> None:
         if self.spoken:
@@ -206,6 +210,9 @@ def _operation(environ: Json, body: bytes) -> str:
 @contextmanager
 def open_aws() -> Iterator[Aws]:
     """Listen on a free port, with nothing in the account."""
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+    from werkzeug.serving import WSGIRequestHandler, make_server
+
     aws, lock = Aws(), threading.RLock()
     aws.reset()
     moto = DomainDispatcherApplication(create_backend_app)
