@@ -20,6 +20,7 @@
     │       └── ServerFull
     ├── BuildFailed             4    an image could not be built or pushed, or is not what SageMaker takes
     ├── AwsError                5    AWS said no: credentials, permission, endpoint state
+    │   └── EndpointFailed           an endpoint did not come into service (``reason``)
     ├── Incomplete              6    saved, but part of the audio is not in the transcript
     ├── Untrustworthy           6    it was measured, and the figures are worth nothing
     ├── OutputError             6    the transcript could not be written, or not all of it
@@ -185,6 +186,14 @@ class AwsError(_Answered):
     """
 
     exit_code = 5
+
+
+class EndpointFailed(AwsError):
+    """An endpoint did not come into service; ``reason`` is SageMaker's own, empty where it gives none."""
+
+    def __init__(self, message: str, *, reason: str, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.reason = reason
 
 
 class Incomplete(VoxError):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.aws.services import Services, services
+from tests.fakes.aws.front import Aws, open_aws
 
 
 @pytest.fixture(autouse=True)
@@ -32,3 +33,20 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKID")
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
         yield found
+
+
+@pytest.fixture(scope="session")
+def one_aws() -> Iterator[Aws]:
+    """Listens as long as there are tests."""
+    with open_aws() as found:
+        yield found
+
+
+@pytest.fixture
+def aws(one_aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Aws:
+    """All of AWS at one address, named by `AWS_ENDPOINT_URL` alone, with nothing in it, and keys for it."""
+    one_aws.reset()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", one_aws.url)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKID")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    return one_aws

@@ -111,7 +111,7 @@ async def test_an_endpoint_that_is_not_there_or_not_ready_is_said(service: FakeS
         assert message == "there is no endpoint local in us-east-1" and hint == "there are: other"
         cloud.endpoints["local"] = Endpoint("Creating")
         message, hint = said(await transcribed(service, AWS_ENDPOINT_URL_SAGEMAKER=cloud.url), 5)
-        assert "Creating" in message and hint.startswith("aws sagemaker wait endpoint-in-service")
+        assert "Creating" in message and hint.startswith("voxctl status ")
 
 
 async def test_with_a_region_alone_the_endpoint_of_voxctl_is_taken(service: FakeSageMaker) -> None:

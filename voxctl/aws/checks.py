@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
-import ssl
 import time
-import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,25 +12,17 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from botocore.parsers import ResponseParserError
 
-from voxctl.aws.client import SAGEMAKER, Account, ca_bundle
+from voxctl.aws.client import SAGEMAKER, Account
 from voxctl.aws.endpoints import is_unknown, trouble_in, unknown
 from voxctl.aws.faults import FAILURES, renamed
+from voxctl.aws.images import image_in_ecr
 from voxctl.errors import AwsError
 
-STS, _IAM, _ECR = "sts", "iam", "ecr"
+STS, _IAM = "sts", "iam"
 #: What a caller of a stream must be allowed.
 INVOKE = ("sagemaker:InvokeEndpointWithBidirectionalStream", "sagemaker:InvokeEndpoint")
 
 _LIMIT_S = 2.5
-_MOST_BYTES = 1 << 20
-_ECR_IMAGE = re.compile(
-    r"(?P<registry>\d{12})\.dkr\.ecr(?:-fips)?\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/"
-    r"(?P<repository>[^:@]+)(?::(?P<tag>[^@]+))?(?:@(?P<digest>sha256:[0-9a-f]+))?"
-)
-_MANIFESTS = [
-    "application/vnd.docker.distribution.manifest.v2+json",
-    "application/vnd.oci.image.manifest.v1+json",
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,32 +104,8 @@ def image_labels(account: Account, image: str) -> Mapping[str, str] | None:
 
     Needs ecr:BatchGetImage and ecr:GetDownloadUrlForLayer. Raises ``AwsError``.
     """
-    place = _ECR_IMAGE.fullmatch(image)
-    if place is None:
-        return None
-    which = {"registryId": place["registry"], "repositoryName": place["repository"]}
-    wanted = {"imageDigest": place["digest"]} if place["digest"] else {"imageTag": place["tag"] or "latest"}
-    client = _client(Account(account.session, place["region"]), _ECR)
-    try:
-        found = client.batch_get_image(**which, imageIds=[wanted], acceptedMediaTypes=_MANIFESTS)["images"]
-        digest = json.loads(found[0]["imageManifest"]).get("config", {}).get("digest") if found else None
-        if digest is None:
-            return None
-        url = client.get_download_url_for_layer(**which, layerDigest=digest)["downloadUrl"]
-    except FAILURES as exc:
-        raise renamed(exc, f"the image {image} cannot be looked at") from exc
-    return _labels(account, url, image)
-
-
-def _labels(account: Account, url: str, image: str) -> Mapping[str, str]:
-    # The address is a secret for a while: it is not in the error.
-    try:
-        context = ssl.create_default_context(cafile=ca_bundle(account))
-        with urllib.request.urlopen(url, timeout=_LIMIT_S, context=context) as answer:
-            labels = json.loads(answer.read(_MOST_BYTES))["config"].get("Labels")
-    except (OSError, ValueError, LookupError, TypeError) as exc:
-        raise AwsError(f"the configuration of the image {image} cannot be read", hint="try again later.") from exc
-    return labels if isinstance(labels, dict) else {}
+    found = image_in_ecr(account, image)
+    return found.labels if found else None
 
 
 def refused_actions(account: Account, arn: str, endpoint: str) -> list[str]:

@@ -10,10 +10,10 @@ from botocore.parsers import ResponseParserError
 
 from voxctl.aws.client import SAGEMAKER, Account
 from voxctl.aws.faults import FAILURES, renamed
+from voxctl.aws.names import MANAGED_TAG as MANAGED_TAG
+from voxctl.aws.names import MANAGED_VALUE as MANAGED_VALUE
 from voxctl.errors import AwsError
 
-#: The tag of what voxctl deployed.
-MANAGED_TAG, MANAGED_VALUE = "voxctl:managed", "true"
 #: What is looked through at most, and named at most.
 _MOST_ENDPOINTS, _MOST_NAMED = 500, 8
 
@@ -76,12 +76,13 @@ def trouble_in(described: Mapping[str, Any], account: Account) -> AwsError | Non
     where = f"the endpoint {name} in {account.region}"
     if status == "Failed":
         reason = f": {described['FailureReason']}" if described.get("FailureReason") else ""
-        return AwsError(f"{where} has failed{reason}", hint="delete it and deploy again: `voxctl deploy`.")
+        hint = f"`voxctl logs {name}` shows why; `voxctl deploy {name}` makes it anew, if voxctl made it."
+        return AwsError(f"{where} has failed{reason}", hint=hint)
     if status in ("InService", "Updating", "SystemUpdating", "RollingBack"):
         return None
     return AwsError(
         f"{where} is not in service: it is {status}",
-        hint=f"aws sagemaker wait endpoint-in-service --endpoint-name {name} --region {account.region}",
+        hint=f"voxctl status {name} --watch --region {account.region}",
     )
 
 

@@ -40,6 +40,7 @@ _CODE_HINTS: Mapping[str, str] = {
     "ExpiredToken": "sign in again: `aws sso login`, or renew the keys in the environment.",
     "ExpiredTokenException": "sign in again: `aws sso login`, or renew the keys in the environment.",
     "InvalidClientTokenId": _KEYS_HINT,
+    "ResourceLimitExceeded": "ask AWS for more in Service Quotas, or choose another --instance-type.",
     "RequestTimeTooSkewed": "set this machine's clock: AWS refuses requests that are more than 5 minutes off.",
     "SignatureDoesNotMatch": _KEYS_HINT,
     "Throttling": "AWS asks for patience; try again in a moment.",
@@ -67,3 +68,30 @@ def renamed(exc: Exception, what: str) -> AwsError:
         )
     hint = next((hint for kind, hint in _HINTS if isinstance(exc, kind)), "check the AWS configuration.")
     return AwsError(f"{what}: {' '.join(str(exc).split())}", hint=hint)
+
+
+#: What AWS answers when the same call may be answered well a little later.
+_PASSING = frozenset(
+    {
+        "InternalFailure",
+        "InternalServerError",
+        "InternalServerException",
+        "RequestLimitExceeded",
+        "ServiceUnavailable",
+        "ServiceUnavailableException",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
+
+
+def unanswered(error: BaseException | None) -> bool:
+    """Return whether nobody answered, so that nobody knows whether the call was carried out."""
+    cause = error.__cause__ if isinstance(error, AwsError) else error
+    return isinstance(cause, boto.HTTPClientError | boto.ConnectionError)
+
+
+def passes(error: AwsError) -> bool:
+    """Return whether the same call may be answered well a little later."""
+    return unanswered(error) or error.code in _PASSING or (error.status or 0) >= 500

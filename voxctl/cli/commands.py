@@ -16,12 +16,20 @@ SETTINGS: dict[str, Any] = {
     "context_settings": {"help_option_names": ["-h", "--help"]},
 }
 
-#: Command → its summary. It is the function of the same name in the module of the same name.
+#: Command → its summary. It is the function of the same name in the module of the same name; `list_` where that is
+#: a name of Python's own.
 SUMMARIES = {
     "transcribe": "Transcribe audio files: words appear as they are spoken.",
     "serve": "Serve the vLLM Realtime protocol on this machine.",
     "bench": "Measure latency: paced streams, each delta timed, and a client that watches itself.",
     "build": "Build the container image for SageMaker, and push it to Amazon ECR.",
+    "deploy": "Make an endpoint of SageMaker that transcribes, or change it.",
+    "list": "List the endpoints that voxctl made: age, price, streams, time left.",
+    "status": "Show one endpoint, once or with --watch.",
+    "logs": "Show what the containers of an endpoint say.",
+    "extend": "Let an endpoint that was deployed with --ttl live longer.",
+    "delete": "Delete an endpoint, and all that was made for it.",
+    "iam": "Print the IAM policy that a deployer or a caller needs.",
     "doctor": "Check this machine and what is chosen: what is there, what is missing, what mends it.",
     "config": "Show every setting, its value, and where it came from.",
 }
@@ -51,5 +59,6 @@ def _made(name: str) -> Any:
     from voxctl.cli.layers import Configured
 
     alone = typer.Typer(**SETTINGS)
-    alone.command(name, cls=Configured)(getattr(import_module(f"voxctl.cli.{name}"), name))
+    module = import_module(f"voxctl.cli.{name}")
+    alone.command(name, cls=Configured)(getattr(module, name, None) or getattr(module, f"{name}_"))
     return get_command(alone)

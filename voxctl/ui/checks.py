@@ -76,19 +76,20 @@ def rows(lines: Sequence[Line], columns: int | None) -> list[Row]:
     shown: list[Row] = []
     for line in lines:
         head: Row = ((line.status.ljust(status_width), _STYLES.get(line.status, "")), (_GAP, ""), (line.name, ""))
-        first, *more = _broken(line.found, room)
+        first, *more = broken(line.found, room)
         if beside:
             shown.append((*head, (" " * (name_width - len(line.name)) + _GAP + first, "")))
         else:
             shown += [head, ((indent + first, ""),)]
         shown += [((indent + text, ""),) for text in more]
         if line.cure:
-            first, *more = _broken(line.cure, room and room - len(_CURE))
+            first, *more = broken(line.cure, room and room - len(_CURE))
             shown.append(((indent, ""), (_CURE + first, CYAN)))
             shown += [((indent + " " * len(_CURE), ""), (text, CYAN)) for text in more]
     return shown
 
 
-def _broken(text: str, room: int | None) -> list[str]:
+def broken(text: str, room: int | None) -> list[str]:
+    """Return a text on one line, or on as many of ``room`` columns as it takes."""
     text = cleaned(one_line(text))
     return [text] if room is None else [text[line.start : line.end] for line in wrap(text, room)]
