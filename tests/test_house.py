@@ -28,6 +28,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "serving": {"audio.pcm", "realtime", "errors"},
     "aws": {"errors", "config"},
     "connect": {"transport", "serving", "aws"},
+    "demo": {
+        "audio.pcm",
+        "errors",
+        "events",
+        "realtime.models",
+        "serving.server",
+        "serving.standin.loopback",
+        "session",
+        "transcript",
+        "transport.base",
+    },
     "doctor": {
         "audio",
         "aws",
@@ -46,6 +57,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "aws",
         "config",
         "connect",
+        "demo",
         "doctor",
         "errors",
         "events",
@@ -57,7 +69,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "ui",
         "_version",
     },
-    "__init__": {"_version", "audio", "connect", "errors", "session", "transcript"},
+    "__init__": {"_version", "audio", "connect", "demo", "errors", "session", "transcript"},
     "__main__": {"cli"},
 }
 
@@ -74,13 +86,13 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "botocore": ("aws/", "serving/standin/"),
     "h2": ("serving/standin/",),
     "hyperframe": ("serving/standin/",),
-    "cryptography": ("serving/standin/",),
+    "cryptography": ("serving/standin/", "demo/certificate.py"),
     "soundfile": ("audio/",),
     "soxr": ("audio/",),
     "numpy": ("audio/",),
     "av": ("audio/media.py",),
     "pocketsphinx": ("serving/", "audio/speech.py"),
-    "starlette": ("serving/",),
+    "starlette": ("serving/", "demo/"),
     "uvicorn": ("serving/",),
     "typer": ("cli/",),
     "rich": ("ui/",),
@@ -240,6 +252,7 @@ def loaded_by(*arguments: str) -> set[str]:
         ("serve", "--help"),
         ("doctor", "--help"),
         ("config", "--help"),
+        ("demo", "--help"),
     ],
 )
 def test_help_loads_nothing_heavy(arguments: tuple[str, ...]) -> None:
