@@ -163,16 +163,14 @@ async function save(format) {
   }
 }
 
-function theme(dark) {
-  document.documentElement.dataset.theme = dark ? 'dark' : 'light';
-}
-const scheme = matchMedia('(prefers-color-scheme: dark)');
-theme(localStorage.theme ? localStorage.theme === 'dark' : scheme.matches);
-scheme.onchange = () => { if (!localStorage.theme) theme(scheme.matches); };
+const scheme = matchMedia('(prefers-color-scheme: dark)'), { dataset } = document.documentElement;
+const dress = () => { dataset.theme = localStorage.theme || (scheme.matches ? 'dark' : 'light'); };
+scheme.onchange = dress;
 $('theme').onclick = () => {
-  localStorage.theme = document.documentElement.dataset.theme === 'dark' ? 'light' : 'dark';
-  theme(localStorage.theme === 'dark');
+  localStorage.theme = dataset.theme === 'dark' ? 'light' : 'dark';
+  dress();
 };
+dress();
 
 $('record').onclick = toggle;
 $('copy').onclick = copy;

@@ -1,7 +1,7 @@
 // What is on the page: text, level, times, words for what is going on. It knows nothing of sound or sockets.
 const $ = (id) => document.getElementById(id);
 const reader = $('reader'), log = $('log'), meter = $('meter'), hint = $('hint');
-const PAUSE_S = 2, NEAR_PX = 80;
+const PAUSE_S = 2, NEAR_PX = 80, NONE = '\u00a0';
 const tail = Object.assign(document.createElement('i'), { ariaHidden: true });
 let stick = true, spokenTo = 0, hintUntil = 0, quietSince = 0;
 
@@ -60,9 +60,7 @@ export function problem(message, cure, note = false) {
 const decibel = (x) => Math.max(-60, 20 * Math.log10(x + 1e-9));
 function advise(words, forMs) {
   hintUntil = performance.now() + forMs;
-  if (hint.textContent === words) return;
-  hint.textContent = words;
-  hint.className = 'warn';
+  if (hint.textContent !== words) hint.textContent = words;
 }
 
 export function level(peak, power) {
@@ -77,17 +75,17 @@ export function level(peak, power) {
   if (db >= -50) quietSince = 0;
   else quietSince ||= now;
   if (quietSince && now - quietSince > 3000) advise(peak ? 'Too quiet: come closer' : 'No sound at all: is the microphone muted?', 400);
-  if (now > hintUntil && hint.className) Object.assign(hint, { textContent: '\u00a0', className: '' });
+  if (now > hintUntil && hint.textContent !== NONE) hint.textContent = NONE;
 }
 export function silent() {
   level(0, 0);
   meter.setAttribute('aria-valuetext', 'off');
-  Object.assign(hint, { textContent: '\u00a0', className: '' });
+  hint.textContent = NONE;
 }
 
 export function clock(seconds) {
-  const s = Math.floor(seconds), two = (n) => String(n).padStart(2, '0');
-  $('clock').textContent = s < 3600 ? `${Math.floor(s / 60)}:${two(s % 60)}` : `${Math.floor(s / 3600)}:${two(Math.floor(s / 60) % 60)}:${two(s % 60)}`;
+  const shown = new Date(seconds * 1000).toISOString().slice(11, 19);
+  $('clock').textContent = shown.replace(/^00:0?/, '').replace(/^0(?=\d:\d\d:)/, '');
 }
 
 const brief = (ms) => (ms < 0.5 ? '< 1 ms' : ms < 995 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`);
