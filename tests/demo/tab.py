@@ -83,7 +83,7 @@ class Demo:
     async def fetch(self, path: str, **headers: str) -> tuple[int, Mapping[str, str], bytes]:
         return await asyncio.to_thread(self.get, path, {"Authorization": f"Bearer {self.token}", **headers})
 
-    def live(self, headers: Mapping[str, str] | None = None, **query: str | int) -> connect:
+    def live(self, headers: Mapping[str, str] | None = None, /, **query: str | int) -> connect:
         """Connect as a page does, but for what ``query`` and ``headers`` say."""
         values = {"token": self.token, **query}
         given = {"Origin": f"http://{self.address}", **(headers or {})}
@@ -91,7 +91,7 @@ class Demo:
 
     @asynccontextmanager
     async def tab(self, **query: str | int) -> AsyncIterator[Tab]:
-        async with self.live(**query) as socket:
+        async with self.live(None, **query) as socket:
             yield Tab(socket, Listened())
 
 

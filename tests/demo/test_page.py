@@ -103,7 +103,7 @@ async def refused(demo: Demo, headers: dict[str, str], **query: str) -> bytes:
         await demo.live(headers, **query)
     assert refusal.value.response.status_code == 403
     assert demo.page.n_recordings == 0
-    return refusal.value.response.body or b""
+    return bytes(refusal.value.response.body or b"")
 
 
 async def test_a_foreign_page_a_foreign_name_and_a_missing_token_get_no_session() -> None:
