@@ -1,4 +1,4 @@
-"""``python -m benchmarks.demo``: the page in a real browser: how old its sound is at the server, how soon words are seen.
+"""``python -m benchmarks.demo``: the page in a real browser: how old its sound gets, how soon its words are seen.
 
 Needs what ``make test-real`` installs. The server behind is ``benchmarks.peer``, in a process of its own.
 """
@@ -156,7 +156,7 @@ def _page_figures(traffic: _Traffic, shown: Sequence[Sequence[float]], openings:
             "page, over the wire",
             f"{openings[0][1] / 1000:.1f} kB",
             "<= 30 kB",
-            f"{openings[0][2]} requests, headers in",
+            f"{openings[0][2]} requests; 2 more files with the first Start",
         ),
     ]
 
