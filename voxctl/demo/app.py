@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from voxctl.demo import wire
 from voxctl.demo.files import PAGE, page_files
@@ -90,7 +90,7 @@ class DemoApp:
         self._recordings.here(recording)
         if before:
             before[1].cancel()
-            with contextlib.suppress(RuntimeError):  # it is closed already
+            with contextlib.suppress(RuntimeError, WebSocketDisconnect):  # it is closed already
                 await before[0].close(wire.TAKEN_OVER)
         code = None
         try:
@@ -133,6 +133,8 @@ async def _hear(recording: Recording, socket: WebSocket) -> int:
                 recording.stop_after(count)
             case wire.Sound(number, _, pcm):
                 await recording.sound.take(number, pcm)
+                if socket.application_state is WebSocketState.DISCONNECTED:
+                    return wire.TAKEN_OVER
                 at_ms = round(time.time() * 1000, 2)
                 ack = {"number": number, "next": recording.sound.next_number, "at_ms": at_ms}
                 await socket.send_text(wire.message("ack", ack))

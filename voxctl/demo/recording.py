@@ -81,6 +81,7 @@ class Recording:
             if self.phase not in (Phase.DONE, Phase.FAILED):  # a bug of ours, which whoever awaits this task is shown
                 self.phase = Phase.FAILED
             self.sound.cut()
+            self._session = None  # and with it the sound that it kept
             self.changed.set()
 
     async def _transcribe(self) -> None:

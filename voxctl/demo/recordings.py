@@ -87,16 +87,15 @@ class Recordings:
         await asyncio.gather(*self._running.values(), return_exceptions=True)
         for timer in self._away.values():
             timer.cancel()
+        self._known.clear()
 
     def _ended(self, recording: Recording) -> None:
         task = self._running.pop(recording)
         self.here(recording)
-        asyncio.get_running_loop().call_later(self.bounds.kept_s, self._forget, recording)
-        ended = [one for one in self._known.values() if one not in self._running]
+        # By name, so that the timer keeps nothing that was forgotten before.
+        asyncio.get_running_loop().call_later(self.bounds.kept_s, self._known.pop, recording.id, None)
+        ended = [one.id for one in self._known.values() if one not in self._running]
         for old in ended[: max(0, len(ended) - self.bounds.kept)]:
-            self._forget(old)
+            del self._known[old]
         if not task.cancelled():
             task.result()  # a bug of ours is for the event loop to show
-
-    def _forget(self, recording: Recording) -> None:
-        self._known.pop(recording.id, None)

@@ -8,7 +8,7 @@ const token = new URLSearchParams(location.search).get('token') || '';
 const MS = 16, KEPT = 4000, MIDDLE = 20;
 const saves = document.querySelectorAll('[data-save]');
 const target = $('target').textContent;
-let capture, link, busy = false, on = false, over = true, gaps = 0, samples = 0, ends = [], lags = [], mics = [], trips = [];
+let capture, link, busy = false, on = false, over = true, told = '', noted = '', gaps = 0, samples = 0, ends = [], lags = [], mics = [], trips = [];
 const middle = (all) => [...all].sort((a, b) => a - b)[all.length >> 1] ?? 0;
 const keep = (all, one, most = MIDDLE) => { all.push(one); if (all.length > most) all.shift(); };
 
@@ -36,6 +36,12 @@ function spokenAt(s) {
   return found && found[1] - (found[0] - s) * 1000;
 }
 
+// What passes by itself. What the page itself has to say stays until something else is said.
+function tell(message, cure) {
+  if (message || told) view.problem(message, cure, true);
+  told = message;
+}
+
 const WORDS = { opening: ['wait', 'Connecting to the model'], live: ['live', 'Live'], reconnecting: ['wait', 'Model lost, reconnecting'], finishing: ['wait', 'Finishing'], done: ['idle', 'Done'], failed: ['down', 'Stopped'] };
 
 function news({ words, tail, phase, note, error, gaps: missing, at_ms, low_accuracy }) {
@@ -44,10 +50,13 @@ function news({ words, tail, phase, note, error, gaps: missing, at_ms, low_accur
   view.say(words, tail);
   view.state(...WORDS[phase]);
   if (error) view.problem(error.message, error.hint);
-  else if (phase === 'reconnecting') view.problem('The model does not answer: ' + note, 'Go on speaking; nothing is lost while it is tried again.', true);
-  else if (note) view.problem(note, '', true);
-  else view.problem('');
-  $('target').textContent = low_accuracy ? `${target} · for trying out, low accuracy` : target;
+  else if (phase === 'reconnecting') tell('The model does not answer: ' + note, 'Go on speaking; nothing is lost while it is tried again.');
+  else if (note && note !== noted) {
+    tell(note);
+    setTimeout(() => told === note && tell(''), 8000);
+  } else if (told !== note) tell('');
+  noted = note;
+  $('target').textContent = low_accuracy ? `${target} · low accuracy` : target;
   const spoken = words.length && phase === 'live' && spokenAt(words.at(-1)[2]);
   if (spoken) {
     keep(lags, Date.now() - spoken);
@@ -105,7 +114,7 @@ async function start() {
     ack: (ms) => keep(trips, ms),
     away: (n) => {
       view.state('wait', 'Connection lost');
-      view.problem('The connection to voxctl demo is lost.', `Go on speaking: ${(n * SAMPLES / MS / 1000).toFixed(0)} s are kept here and sent when it is back.`, true);
+      tell('The connection to voxctl demo is lost.', `Go on speaking: ${(n * SAMPLES / MS / 1000).toFixed(0)} s are kept here and sent when it is back.`);
     },
     failed: (message, cure) => { view.state('down', 'Stopped'); view.problem(message, cure); ended(); },
   });

@@ -54,7 +54,8 @@ export function state(kind, words) {
 export function problem(message, cure, note = false) {
   $('problem').hidden = !message;
   $('problem').classList.toggle('note', note);
-  $('problem').textContent = [message, cure].filter(Boolean).join('\n');
+  const said = [message, cure].filter(Boolean).join('\n');
+  if ($('problem').textContent !== said) $('problem').textContent = said;   // else it would be read out again
 }
 
 const decibel = (x) => Math.max(-60, 20 * Math.log10(x + 1e-9));
