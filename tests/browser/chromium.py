@@ -19,9 +19,10 @@ import soxr
 from numpy.typing import NDArray
 
 from tests.cli.program import REPOSITORY
+from voxctl.demo.wire import HEADER
 
 if TYPE_CHECKING:
-    from playwright.async_api import Browser, Page
+    from playwright.async_api import Browser, BrowserContext, Page, WebSocket
 
 AXE = REPOSITORY / "build" / "browser" / "node_modules" / "axe-core" / "axe.min.js"
 SHOTS = REPOSITORY / "build" / "browser" / "screenshots"
@@ -38,7 +39,7 @@ async def chromium(microphone: Path | None) -> AsyncIterator[Browser]:
     """Run a browser; without a file its microphone is refused."""
     from playwright.async_api import async_playwright  # the quick suite collects these tests without it
 
-    options = ["--no-sandbox", "--use-fake-device-for-media-stream"]
+    options = ["--no-sandbox", "--disable-gpu", "--use-fake-device-for-media-stream"]
     if microphone:
         options += ["--use-fake-ui-for-media-stream", f"--use-file-for-fake-audio-capture={microphone}%noloop"]
     else:
@@ -53,11 +54,32 @@ async def chromium(microphone: Path | None) -> AsyncIterator[Browser]:
 
 @dataclass
 class Tab:
-    """One page, and what went wrong in it or left this machine."""
+    """One page, what went wrong in it or left this machine, and the pieces of sound that it sent, by number."""
 
     page: Page
     faults: list[str] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
+    pieces: dict[int, bytes] = field(default_factory=dict)
+    n_sent: int = 0
+
+    @property
+    def sent(self) -> bytes:
+        """All of the sound that it sent, each piece once."""
+        assert sorted(self.pieces) == list(range(len(self.pieces)))
+        return b"".join(self.pieces[number] for number in sorted(self.pieces))
+
+    def watch(self, socket: WebSocket) -> None:
+        """Take note of what is sent."""
+        socket.on("framesent", self._sent)
+
+    def _sent(self, data: bytes | str) -> None:
+        if isinstance(data, bytes):
+            number = HEADER.unpack_from(data)[0]
+            assert self.pieces.setdefault(number, data[HEADER.size :]) == data[HEADER.size :]
+            self.n_sent += 1
+
+    def check(self) -> None:
+        assert self.faults == [] and self.foreign == []
 
     async def start(self) -> None:
         await self.page.keyboard.press("Space")
@@ -97,21 +119,35 @@ class Tab:
 
 
 @asynccontextmanager
-async def tab(browser: Browser, url: str, **options: Any) -> AsyncIterator[Tab]:
-    """Open the page in a context of its own; in the end nothing broke in it and nothing has left this machine."""
+async def window(browser: Browser, **options: Any) -> AsyncIterator[BrowserContext]:
+    """Open a window that shares nothing with others."""
     context = await browser.new_context(**options)
     try:
-        page = await context.new_page()
-        opened = Tab(page)
-        page.on("pageerror", lambda error: opened.faults.append(str(error)))
-        home = urlsplit(url).netloc
-        context.on("request", lambda request: _note(opened, request.url, home))
-        page.on("websocket", lambda socket: _note(opened, socket.url, home))
-        await page.goto(url)
-        yield opened
-        assert opened.faults == [] and opened.foreign == []
+        yield context
     finally:
         await context.close()
+
+
+@asynccontextmanager
+async def tab(browser: Browser, url: str, **options: Any) -> AsyncIterator[Tab]:
+    """Open the page in a window of its own; in the end nothing broke in it and nothing has left this machine."""
+    async with window(browser, **options) as context:
+        opened = await tab_in(context, url)
+        yield opened
+        opened.check()
+
+
+async def tab_in(context: BrowserContext, url: str) -> Tab:
+    """Open the page in one more tab of a window."""
+    page = await context.new_page()
+    opened = Tab(page)
+    home = urlsplit(url).netloc
+    page.on("pageerror", lambda error: opened.faults.append(str(error)))
+    page.on("request", lambda request: _note(opened, request.url, home))
+    page.on("websocket", lambda socket: _note(opened, socket.url, home))
+    page.on("websocket", opened.watch)
+    await page.goto(url)
+    return opened
 
 
 def _note(opened: Tab, url: str, home: str) -> None:
