@@ -39,12 +39,10 @@ PagePortOpt = Annotated[
         "--port",
         min=0,
         max=65535,
-        envvar="VOXCTL_DEMO_PORT",
-        show_envvar=False,
         help="Port of the page; 0 takes a free one.",
     ),
 ]
-# No variable and no file: whether others reach the page is to be typed.
+# No variable and no file: whether others reach the page is to be typed, and the port of a server is another matter.
 PageHostOpt = Annotated[
     str,
     typer.Option(
