@@ -122,8 +122,8 @@ class Tab:
                 self.told.acked.append(message["number"])
                 self.told.next = message["next"]
             case "news":
-                assert message["from"] <= len(self.told.pieces)
-                self.told.pieces[message["from"] :] = [text for text, _, _ in message["words"]]
+                assert message["from"] == len(self.told.pieces), "nothing is told twice"
+                self.told.pieces += [text for text, _, _ in message["words"]]
                 self.told.news = message
         return message
 
