@@ -7,3 +7,4 @@ cd "$(dirname "$0")/.."
 sh tests/vllm/install.sh
 sh tests/session/install.sh
 sh tests/container/install.sh
+sh tests/browser/install.sh

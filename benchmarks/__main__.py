@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable
 
 from benchmarks import cpu, gateway, hours, memory, pacing, resume, rotation, sagemaker, start, streams
+from benchmarks import cpu, demo, hours, memory, pacing, resume, rotation, sagemaker, start, streams
 from benchmarks.measure import Figure, show
 
 PARTS: dict[str, Callable[[], list[Figure]]] = {
@@ -19,6 +20,7 @@ PARTS: dict[str, Callable[[], list[Figure]]] = {
     "rotation": rotation.pays,
     "sagemaker": sagemaker.all_of_it,
     "gateway": gateway.all_of_it,
+    "demo": demo.page,
 }
 
 

@@ -33,6 +33,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "connect": {"transport", "serving", "aws"},
     "bench": {"audio", "connect", "errors", "realtime", "transport.base"},
     "image": {"errors"},
+    "demo": {
+        "audio.pcm",
+        "errors",
+        "events",
+        "realtime.models",
+        "serving.server",
+        "serving.standin.loopback",
+        "session",
+        "transcript",
+        "transport.base",
+    },
     "doctor": {
         "audio",
         "aws",
@@ -52,6 +63,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "bench",
         "config",
         "connect",
+        "demo",
         "doctor",
         "errors",
         "events",
@@ -64,7 +76,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "ui",
         "_version",
     },
-    "__init__": {"_version", "audio", "connect", "errors", "session", "transcript"},
+    "__init__": {"_version", "audio", "connect", "demo", "errors", "session", "transcript"},
     "__main__": {"cli"},
 }
 
@@ -81,13 +93,13 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "botocore": ("aws/", "serving/standin/"),
     "h2": ("serving/standin/",),
     "hyperframe": ("serving/standin/",),
-    "cryptography": ("serving/standin/",),
+    "cryptography": ("serving/standin/", "demo/certificate.py"),
     "soundfile": ("audio/",),
     "soxr": ("audio/",),
     "numpy": ("audio/",),
     "av": ("audio/media.py",),
     "pocketsphinx": ("serving/", "audio/speech.py"),
-    "starlette": ("serving/",),
+    "starlette": ("serving/", "demo/"),
     "uvicorn": ("serving/",),
     "typer": ("cli/",),
     "rich": ("ui/",),
@@ -265,6 +277,7 @@ def loaded_by(*arguments: str) -> set[str]:
         ("delete", "--help"),
         ("doctor", "--help"),
         ("config", "--help"),
+        ("demo", "--help"),
     ],
 )
 def test_help_loads_nothing_heavy(arguments: tuple[str, ...]) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from voxctl.connect import embedded as embedded
     from voxctl.connect import sagemaker as sagemaker
     from voxctl.connect import websocket as websocket
+    from voxctl.demo.server import open_demo as open_demo
     from voxctl.session.session import open_session as open_session
     from voxctl.transcript.export import Format as Format
     from voxctl.transcript.export import export as export
@@ -29,6 +30,7 @@ _LAZY = {
     "embedded": "voxctl.connect",
     "export": "voxctl.transcript.export",
     "open_audio": "voxctl.audio.decode",
+    "open_demo": "voxctl.demo.server",
     "open_session": "voxctl.session.session",
     "paced": "voxctl.audio.pace",
     "sagemaker": "voxctl.connect",
@@ -43,6 +45,7 @@ __all__ = [
     "embedded",
     "export",
     "open_audio",
+    "open_demo",
     "open_session",
     "paced",
     "sagemaker",

@@ -20,6 +20,7 @@ SETTINGS: dict[str, Any] = {
 #: a name of Python's own.
 SUMMARIES = {
     "transcribe": "Transcribe audio files: words appear as they are spoken.",
+    "demo": "Talk to it in the browser: a page on this machine.",
     "serve": "Serve the vLLM Realtime protocol on this machine.",
     "bench": "Measure latency: paced streams, each delta timed, and a client that watches itself.",
     "build": "Build the container image for SageMaker, and push it to Amazon ECR.",

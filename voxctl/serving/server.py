@@ -11,8 +11,10 @@ import os
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from voxctl.errors import StreamError, UsageError
 from voxctl.serving.app import RealtimeApp
@@ -37,7 +39,7 @@ _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 class RunningServer:
     """A server that listens. ``url`` is where to connect from this machine: ``ws://host:port``, without a path."""
 
-    def __init__(self, url: str, app: RealtimeApp, uvicorn_server: _Uvicorn) -> None:
+    def __init__(self, url: str, app: RealtimeApp, uvicorn_server: QuietServer) -> None:
         self.url = url
         self._app = app
         self._uvicorn = uvicorn_server
@@ -50,11 +52,7 @@ class RunningServer:
 
     async def wait_listening(self) -> None:
         """Wait until connections are taken; if the server broke instead, say with what."""
-        listening = asyncio.create_task(self._uvicorn.listening.wait())
-        await asyncio.wait((listening, self._task), return_when=asyncio.FIRST_COMPLETED)
-        listening.cancel()
-        if self._task.done():
-            self._task.result()
+        await wait_listening(self._uvicorn, self._task)
 
     async def wait_closed(self) -> None:
         """Wait until the server has ended; if it broke, say with what."""
@@ -89,7 +87,7 @@ async def open_server(
     try:
         await engine.start()
         app = RealtimeApp(engine, max_streams=max_streams, api_key=api_key)
-        server = RunningServer(url_of(listener), app, _Uvicorn(app, listener))
+        server = RunningServer(url_of(listener), app, QuietServer(app.asgi, listener))
         grace_s = 0.0
         try:
             await server.wait_listening()
@@ -102,18 +100,25 @@ async def open_server(
         await engine.aclose()
 
 
-class _Uvicorn(uvicorn.Server):
-    """uvicorn without its signal handlers, on a socket of ours."""
+class QuietServer(uvicorn.Server):
+    """uvicorn without its signal handlers, on a socket of ours; with ``tls`` (PEM files: certificate, key) over TLS."""
 
-    def __init__(self, app: RealtimeApp, listener: socket.socket) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        listener: socket.socket,
+        *,
+        max_message_bytes: int = MAX_MESSAGE_BYTES,
+        tls: tuple[Path, Path] | None = None,
+    ) -> None:
         super().__init__(
             uvicorn.Config(
-                app.asgi,
+                app,
                 http="h11",
                 # The one of uvicorn's implementations that stops reading while the application does not receive,
                 # and that needs nothing deprecated.
                 ws="websockets-sansio",
-                ws_max_size=MAX_MESSAGE_BYTES,
+                ws_max_size=max_message_bytes,
                 ws_ping_interval=PING_INTERVAL_S,
                 ws_ping_timeout=PING_TIMEOUT_S,
                 # Base64 audio does not shrink enough to pay for it.
@@ -125,6 +130,8 @@ class _Uvicorn(uvicorn.Server):
                 server_header=False,
                 date_header=False,
                 timeout_graceful_shutdown=int(CLOSING_S),
+                ssl_certfile=tls[0] if tls else None,
+                ssl_keyfile=tls[1] if tls else None,
             )
         )
         self._listener = listener
@@ -158,6 +165,15 @@ class _Uvicorn(uvicorn.Server):
         """Refuse new connections; those that are open stay."""
         for server in getattr(self, "servers", []):
             server.close()
+
+
+async def wait_listening(server: QuietServer, task: asyncio.Task[None]) -> None:
+    """Wait until ``server``, run by ``task``, takes connections; if it broke instead, raise what broke it."""
+    listening = asyncio.create_task(server.listening.wait())
+    await asyncio.wait((listening, task), return_when=asyncio.FIRST_COMPLETED)
+    listening.cancel()
+    if task.done():
+        task.result()
 
 
 async def listen_on(host: str, port: int) -> socket.socket:
