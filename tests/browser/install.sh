@@ -9,18 +9,9 @@ log=build/browser.log
 axe=4.14.1
 axe_sha256=29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c
 mkdir -p "$folder"
+: >"$log"
+. .ci/step.sh
 
-step() {
-    name=$1
-    shift
-    for attempt in 1 2; do
-        "$@" >"$log" 2>&1 && return 0
-        [ "$attempt" = 2 ] || echo "$name failed, trying once more …" >&2
-    done
-    tail -n 20 "$log" >&2
-    echo "set-up stopped while $name; the whole log is $log" >&2
-    exit 1
-}
 
 system_packages() {
     if [ "$(id -u)" != 0 ]; then
