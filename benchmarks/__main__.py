@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from benchmarks import cpu, gateway, hours, memory, pacing, resume, rotation, sagemaker, start, streams
-from benchmarks import cpu, demo, hours, memory, pacing, resume, rotation, sagemaker, start, streams
+from benchmarks import cpu, demo, gateway, hours, memory, pacing, resume, rotation, sagemaker, start, streams
 from benchmarks.measure import Figure, show
 
 PARTS: dict[str, Callable[[], list[Figure]]] = {
