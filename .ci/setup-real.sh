@@ -6,3 +6,4 @@ cd "$(dirname "$0")/.."
 
 sh tests/vllm/install.sh
 sh tests/session/install.sh
+sh tests/mic/install.sh

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from benchmarks import cpu, hours, memory, pacing, resume, rotation, sagemaker, start, streams
+from benchmarks import cpu, hours, memory, mic, pacing, resume, rotation, sagemaker, start, streams
 from benchmarks.measure import Figure, show
 
 PARTS: dict[str, Callable[[], list[Figure]]] = {
@@ -16,6 +16,7 @@ PARTS: dict[str, Callable[[], list[Figure]]] = {
     "pacing": lambda: [pacing.drift()],
     "resume": resume.after_a_cut,
     "hours": hours.flat,
+    "mic": lambda: [mic.latency(), mic.hour()],
     "rotation": rotation.pays,
     "sagemaker": sagemaker.all_of_it,
 }

@@ -19,6 +19,7 @@ SETTINGS: dict[str, Any] = {
 #: Command → its summary. It is the function of the same name in the module of the same name.
 SUMMARIES = {
     "transcribe": "Transcribe audio files: words appear as they are spoken.",
+    "mic": "Transcribe what you say into a microphone, while you say it.",
     "serve": "Serve the vLLM Realtime protocol on this machine.",
     "doctor": "Check this machine and what is chosen: what is there, what is missing, what mends it.",
     "config": "Show every setting, its value, and where it came from.",
