@@ -40,7 +40,7 @@ def latency(seconds: float = 60.0) -> Figure:
     """Speak at the pace of speech and look at when the frame of each block arrived at the server."""
     handed_s: list[float] = []
     with peer(notes=True) as server:
-        _listen(server.url, _speaking(seconds, 1.0, handed_s), lambda: None)
+        _listen(server.url, _speaking(seconds, 1.0, handed_s.append), lambda: None)
         arrived_s = server.arrivals_s()
     took_ms = sorted(1000 * (there_s - at_s) for at_s, there_s in zip(handed_s, arrived_s, strict=False))
     p95_ms = took_ms[int(0.95 * len(took_ms))]
@@ -53,7 +53,7 @@ def hour(speed: float = 60.0) -> Figure:
     rss_mb: list[float] = []
     process = psutil.Process()
     with peer() as server:
-        script = _speaking(3600.0, speed, [])
+        script = _speaking(3600.0, speed, lambda at_s: None)
         _listen(server.url, script, lambda: rss_mb.append(process.memory_info().rss / 1e6))
     settled = rss_mb[round(_SETTLED * len(rss_mb)) :]
     beside = f"after 10 min {settled[0]:.1f}, at the end {settled[-1]:.1f}, most {max(settled):.1f} MB"
@@ -62,14 +62,14 @@ def hour(speed: float = 60.0) -> Figure:
     )
 
 
-def _speaking(seconds: float, speed: float, handed_s: list[float]) -> Iterator[Step]:
+def _speaking(seconds: float, speed: float, handed: Callable[[float], None]) -> Iterator[Step]:
     begun_s = time.monotonic()
     for n in range(round(seconds / _BLOCK_S)):
         wait_s = begun_s + (n + 1) * _BLOCK_S / speed - time.monotonic()
         if wait_s > 0:
             yield wait_s
         now_s = time.monotonic()
-        handed_s.append(now_s)
+        handed(now_s)
         yield Block(_BLOCK, _RATE_HZ, now_s)
 
 
@@ -87,14 +87,18 @@ def _listen(url: str, script: Iterator[Step], look: Callable[[], None]) -> None:
             device = ScriptedDevice([script])
             microphone = Microphone(device, recording=open_recording(Path(folder, "talk.wav")))
             n_events = 0
-            async with open_session(websocket(url), microphone) as session:
+
+            async def stop() -> None:
+                await asyncio.to_thread(device.played.wait)
+                microphone.stop()
+
+            async with asyncio.TaskGroup() as group, open_session(websocket(url), microphone) as session:
+                group.create_task(stop())
                 async for event in session:
                     said.take(0, event)
                     n_events += 1
                     if n_events % 500 == 0:
                         look()
-                    if device.played.is_set():
-                        microphone.stop()
 
         asyncio.run(listen())
 

@@ -101,7 +101,7 @@ async def test_an_unplugged_microphone_is_opened_again_and_what_is_missing_is_to
     told: list[str] = []
     sound, now_s = noise(SECOND), time.monotonic()
     first, second = blocks(as_floats(sound), from_s=now_s)[:5], blocks(as_floats(sound), from_s=now_s + 3.0)[5:]
-    microphone, device = mic_of([*first, how, 30.0], second, gone_s=0.1, tell=told.append)
+    microphone, device = mic_of([*first, how, 30.0], second, gone_s=0.5, tell=told.append)
     chunks = await all_of(microphone, device)
     assert missing(chunks) == [(0.4, 3.4, "the microphone was gone")]
     assert pcm([c for c in chunks if not c.missing]) == sound.tobytes()

@@ -52,6 +52,7 @@ class Line:
         self._opened = self._begun = self._ended = self._reopened = False
         self._number = 0
         self._last_at_s: float | None = None
+        self._gone_at_s: float | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._waiting: asyncio.Future[bool] | None = None
 
@@ -69,8 +70,8 @@ class Line:
 
     def forget(self) -> None:
         """Take what comes next for what follows on what was taken last, however long ago that was."""
-        self._last_at_s = None
-        self._reopened = False
+        self._last_at_s = self._gone_at_s = None
+        self._reopened, self.trouble = False, ""
 
     def take(self) -> Heard | None:
         """Return the next block if there is one."""
@@ -82,7 +83,10 @@ class Line:
         if self._last_at_s is not None and (block.overflowed or self._reopened):
             since_s = block.at_s - self._last_at_s - block.length_s
             lost_s += max(0.0, since_s - lost_s)
-        self._last_at_s, self._reopened = block.at_s, False
+        if self.trouble:
+            self.trouble = ""
+            self._tell(f"listening to {self.name} again")
+        self._last_at_s, self._reopened, self._gone_at_s = block.at_s, False, None
         return Heard(block, lost_s, reason)
 
     def nudge(self) -> None:
@@ -98,12 +102,24 @@ class Line:
         elif self._capture is None:
             await self._open()
         elif self._ended or not await self._nudged(self._gone_s if self._begun else _BEGIN_S):
-            self.trouble = f"{self.name} has gone"
-            self._tell(f"{self.trouble}; it is waited for {self._back_s:.0f} s")
+            self._miss_it()
             capture, self._capture = self._capture, None
             self._number += 1
             with contextlib.suppress(TimeoutError):  # the driver hangs: what matters is that it is nobody's any more
                 await aside(capture.close, limit_s=_TRY_S)
+
+    def _miss_it(self) -> None:
+        """Take that there is no sound. Raises ``AudioError`` when that has been so for too long."""
+        if self._gone_at_s is None:
+            self._gone_at_s = time.monotonic()
+            self.trouble = f"{self.name} {'gives no sound' if self._last_at_s is None else 'has gone'}"
+            self._tell(f"{self.trouble}; it is waited for {self._back_s:.0f} s")
+        elif self._is_too_late:
+            raise self._gone_for_good()
+
+    @property
+    def _is_too_late(self) -> bool:
+        return self._gone_at_s is not None and time.monotonic() >= self._gone_at_s + self._back_s
 
     async def _nudged(self, limit_s: float | None) -> bool:
         """Return whether there was a nudge in this time."""
@@ -122,30 +138,25 @@ class Line:
 
     async def _open(self) -> None:
         """Open the device; once it has been open, be patient with it."""
-        patient, until_s = self._opened, time.monotonic() + self._back_s
         while True:
             try:
-                capture = await aside(self._try, limit_s=_TRY_S, undo=lambda capture: capture.close())
-            except (AudioError, TimeoutError) as exc:
-                error = (
-                    exc
-                    if isinstance(exc, AudioError)
-                    else AudioError("the sound system does not answer", hint=_RESTART)
-                )
-                if not patient:
-                    raise error from exc
-                if time.monotonic() >= until_s:
-                    raise self._gone_for_good() from exc
-                if await self._nudged(_LOOK_EVERY_S):
-                    return  # perhaps it is not wanted any more
-                continue
-            if self.trouble:
-                self._tell(f"listening to {capture.name} again")
-            self._heed(capture)
-            return
+                self._heed(await aside(self._try, limit_s=_TRY_S, undo=lambda capture: capture.close()))
+                return
+            except TimeoutError:
+                error = AudioError("the sound system does not answer", hint=_RESTART)
+            except AudioError as exc:
+                error = exc
+            if not self._opened:
+                raise error
+            self._gone_at_s = self._gone_at_s or time.monotonic()
+            if self._is_too_late:
+                raise self._gone_for_good() from error
+            if await self._nudged(_LOOK_EVERY_S):
+                return  # perhaps it is not wanted any more
 
     def _gone_for_good(self) -> AudioError:
-        message = f"{self.name} has gone, and did not come back within {self._back_s:.0f} s"
+        trouble = self.trouble or f"{self.name} has gone"
+        message = f"{trouble}, and did not come back within {self._back_s:.0f} s"
         return AudioError(message, hint="plug it in and begin anew; what was heard before is kept.")
 
     def _try(self) -> Capture:
@@ -167,7 +178,7 @@ class Line:
 
     def _heed(self, capture: Capture) -> None:
         self._capture = capture
-        self.name, self.trouble = capture.name, ""
+        self.name = capture.name
         self._reopened, self._opened = self._opened, True
 
     def _call(self, function: Callable[[], None]) -> None:

@@ -97,12 +97,17 @@ class _Stream:
         deliver: Callable[[Block], None],
         ended: Callable[[], None],
     ) -> None:
+        import numpy as np
+
         from voxctl.audio.capture import Block
 
         self.name = device.name
+        n_channels = 1
 
-        def take(samples: Any, n_frames: int, when: Any, status: Any) -> None:
-            deliver(Block(samples.copy(), rate_hz, time.monotonic(), bool(status.input_overflow)))
+        def take(buffer: Any, n_frames: int, when: Any, status: Any) -> None:
+            at_s = time.monotonic()
+            samples = np.frombuffer(bytes(buffer), np.float32).reshape(n_frames, n_channels)
+            deliver(Block(samples, rate_hz, at_s, bool(status.input_overflow)))
 
         how = {
             "device": device.number,
@@ -116,11 +121,12 @@ class _Stream:
         }
         try:
             try:
-                self._stream = sd.InputStream(channels=1, **how)
+                self._stream = sd.RawInputStream(channels=n_channels, **how)
             except sd.PortAudioError as exc:
                 if _code(exc) != _NO_SUCH_CHANNELS:
                     raise
-                self._stream = sd.InputStream(channels=device.n_channels, **how)
+                n_channels = device.n_channels  # the callback sees it
+                self._stream = sd.RawInputStream(channels=n_channels, **how)
             self._stream.start()
         except sd.PortAudioError as exc:
             raise _renamed(exc, device.name, rate_hz) from exc

@@ -1,0 +1,63 @@
+"""`voxctl mic` as a person has it: a real terminal, a microphone of no hardware, the recogniser that comes along."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.cli.program import CLIP, REPOSITORY
+from tests.mic.pulse import Pulse
+from tests.ui.terminal import Terminal
+
+pytestmark = pytest.mark.real
+VOXCTL = [sys.executable, "-m", "voxctl", "mic"]
+
+
+def shown(terminal: Terminal) -> str:
+    return "\n".join(terminal.everything)
+
+
+def test_somebody_speaks_and_words_are_there(sound: Pulse, tmp_path: Path) -> None:
+    output, record = tmp_path / "talk.vtt", tmp_path / "talk.wav"
+    environment = {**sound.environment, "VOXCTL_CONFIG": "/dev/null"}
+    terminal = Terminal([*VOXCTL, "-o", str(output), "--record", str(record)], 80, 14, environment)
+    try:
+        terminal.wait_until(lambda: terminal.rows[-1].startswith("●") and record.stat().st_size > 20_000, 20)
+        with sound.playing(CLIP):
+            terminal.wait_until(lambda: "had he" in shown(terminal) and "lag" in terminal.rows[-1], 20)
+            assert "━" in terminal.rows[-1], "the level is shown"
+            time.sleep(2.0)
+        terminal.press("\x03")
+        assert terminal.finish() == 0
+    finally:
+        terminal.close()
+    assert "had he married" in shown(terminal) and terminal.cursor_visible and "low-accuracy" in shown(terminal)
+    assert output.read_text("utf-8").startswith("WEBVTT\n") and "had he" in output.read_text("utf-8")
+    # What was recorded gives the words that were shown.
+    done = subprocess.run(
+        [sys.executable, "-m", "voxctl", "transcribe", str(record), "--format", "json"],
+        cwd=REPOSITORY, env={**environment}, capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert json.loads(done.stdout)["text"].split()[:3] == ["had", "he", "married"]
+
+
+def test_no_microphone_is_one_line_and_what_mends_it(tmp_path: Path) -> None:
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "VOXCTL_CONFIG": "/dev/null"}
+    done = subprocess.run(
+        VOXCTL, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.returncode == 3 and len(done.stderr.splitlines()) == 2, done.stderr
+    assert "microphone" in done.stderr and "  try: " in done.stderr
+
+
+def test_a_microphone_that_is_not_there_starts_no_recogniser(sound: Pulse) -> None:
+    begun_s = time.monotonic()
+    command = [*VOXCTL, "--device", "no such thing"]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 3 and "no microphone 'no such thing'" in done.stderr and "--list-devices" in done.stderr
+    assert time.monotonic() - begun_s < 15
