@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.program import CLIP, REPOSITORY
+from tests.docs import README
 from tests.mic.pulse import Pulse
 from tests.ui.terminal import Terminal
 
@@ -61,3 +63,22 @@ def test_a_microphone_that_is_not_there_starts_no_recogniser(sound: Pulse) -> No
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 3 and "no microphone 'no such thing'" in done.stderr and "--list-devices" in done.stderr
     assert time.monotonic() - begun_s < 15
+
+
+def test_what_the_readme_shows_of_the_library_runs_as_shown(sound: Pulse, tmp_path: Path) -> None:
+    (shown_code,) = re.findall(r"^```py\n(.*?)^```", README.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    assert len([line for line in shown_code.splitlines() if line]) <= 10
+    script = tmp_path / "shown.py"
+    script.write_text(shown_code, "utf-8")
+    with subprocess.Popen([sys.executable, script], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as program:
+        assert program.stdout
+        try:
+            while sound.ask("list", "short", "source-outputs").count("\n") < 1:  # the first one is the server's own
+                assert program.poll() is None
+                time.sleep(0.1)
+            time.sleep(2.5)  # a null sink has rendered ahead
+            with sound.playing(CLIP):
+                heard = program.stdout.read(len("had he"))
+        finally:
+            program.kill()
+    assert heard == "had he"
