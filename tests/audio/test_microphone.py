@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 import wave
 from pathlib import Path
@@ -140,8 +141,9 @@ async def test_pausing_hears_nothing_settles_what_was_said_and_stops_the_clock()
     microphone.open()
     heard = [await anext(microphone) for _ in range(3)]
     microphone.pause()
-    heard.append(await anext(microphone))
-    assert microphone.paused and heard[-1].pcm == bytes(2 * 2 * SECOND) and heard[-1].missing is None
+    settling = [await anext(microphone) for _ in range(25)]
+    assert microphone.paused and pcm(settling) == bytes(2 * 2 * SECOND) and not missing(settling)
+    heard += settling
     waiting = asyncio.create_task(anext(microphone))
     await asyncio.sleep(0.3)
     assert not waiting.done(), "a pause is no device that has gone"
@@ -160,7 +162,7 @@ async def test_a_pause_can_let_go_of_the_device() -> None:
     assert (await anext(microphone)).pcm == sound.tobytes()
     microphone.pause(let_go=True)
     assert device.n_closed == 1 and device.n_opened == 1
-    assert (await anext(microphone)).n_samples == 2 * SECOND
+    assert pcm([await anext(microphone) for _ in range(25)]) == bytes(2 * 2 * SECOND)
     microphone.resume()
     again = await anext(microphone)
     assert again.pcm == sound.tobytes() and device.n_opened == 2 and again.missing is None
@@ -191,7 +193,20 @@ async def test_a_recording_can_be_played_at_every_moment_and_is_its_owners_alone
         with wave.open(str(path)) as recorded:
             assert (recorded.getframerate(), recorded.getnchannels(), recorded.getsampwidth()) == (SECOND, 1, 2)
             assert recorded.readframes(recorded.getnframes()).startswith(given)
+            assert 44 + 2 * recorded.getnframes() <= path.stat().st_size, "its header promises no more than there is"
     assert path.read_bytes()[44:] == given == sound.tobytes()
+
+
+async def test_a_disk_that_fills_up_is_told_once_and_costs_no_sound(tmp_path: Path) -> None:
+    told: list[str] = []
+    sound = noise(SECOND)
+    recording = open_recording(tmp_path / "talk.wav")
+    full = os.open("/dev/full", os.O_RDWR)
+    os.dup2(full, recording._descriptor or -1)
+    os.close(full)
+    chunks = await all_of(*mic_of(blocks(as_floats(sound)), recording=recording, tell=told.append))
+    assert pcm(chunks) == sound.tobytes() and recording.broken
+    assert len(told) == 1 and "No space left" in told[0] and "goes on without it" in told[0]
 
 
 async def run_session(microphone: Microphone, device: ScriptedDevice, server: LawfulServer) -> list[Event]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 import sys
 import time
@@ -130,6 +131,9 @@ def test_devices_are_listed_and_found_by_number_and_by_a_part_of_their_name(soun
     command = [sys.executable, "-m", "voxctl", "mic", "--list-devices"]
     shown = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout
     assert "default" in shown and "ALSA" in shown and "Hz" in shown
+    told = json.loads(subprocess.run([*command, "--json"], capture_output=True, timeout=20, check=True).stdout)
+    assert sum(device["is_default"] for device in told) == 1
+    assert set(told[0]) == {"number", "name", "host", "n_channels", "rate_hz", "is_default"}
     names = [device.name for device in microphones()]
     number = names.index("pulse")
     for wanted in ("pulse", "PULS", microphones()[number].number, str(microphones()[number].number)):

@@ -68,6 +68,7 @@ def test_subtitles_grow_by_whole_cues_in_order_with_every_word_once(
     if fmt is Format.SRT:
         assert [number for number, _, _ in TIMES.findall(written)] == [str(n + 1) for n in range(len(times))]
         assert not written.endswith("\n\n") and "\n\n\n" not in written
+        assert len(written.split("\n\n")) == max(1, len(times)), "an empty line is between two"
     words = [f"{text}{n}{'.' if ends else ''}" for n, (text, _, ends) in enumerate(said)]
     text = TIMES.sub("", written.removeprefix("WEBVTT\n"))
     assert list(re.sub(r"\[….*?\]", "", text, flags=re.DOTALL).split()) == words

@@ -22,6 +22,7 @@ from voxctl.audio.resample import ResampleStream
 
 #: Silence after which a recogniser has said all its words, in seconds: it follows what was said before a pause.
 _SETTLE_S = 2.0
+_N_SETTLE = 25  # chunks of it
 #: The most silence that stands for sound that was lost, in seconds: a program may be stopped for days.
 _MOST_MISSING_S = 60.0
 
@@ -53,6 +54,7 @@ class Microphone:
     ) -> None:
         self.level = Level()
         self.recording = recording
+        self._tell = tell
         self._line = Line(device, backlog_s=backlog_s, gone_s=gone_s, back_s=back_s, tell=tell)
         self._resampler: ResampleStream | None = None
         self._shape: tuple[int, int] | None = None
@@ -142,7 +144,8 @@ class Microphone:
         elif self._settling:
             self._settling = False
             self._flush()
-            self._give(_silence(_SETTLE_S))
+            for _ in range(_N_SETTLE):
+                self._give(_silence(_SETTLE_S / _N_SETTLE))
         else:
             await self._line.wait()
 
@@ -172,8 +175,10 @@ class Microphone:
             return
         self._ready.append(Chunk(pcm, self._n_samples, missing))
         self._n_samples += len(pcm) // BYTES_PER_SAMPLE
-        if self.recording:
+        if self.recording and not self.recording.broken:
             self.recording.add(pcm)
+            if self.recording.broken:
+                self._tell(f"{self.recording.broken.message}; the transcript goes on without it")
 
 
 def microphone(

@@ -66,7 +66,7 @@ class Recording:
                 n_written = os.pwrite(self._descriptor, left, at)
                 left, at = left[n_written:], at + n_written
         except OSError as exc:
-            hint = "free some space; the transcript goes on without it."
+            hint = "free some space, and name another file with --record."
             self.broken = OutputError(f"{self.path} could not be written: {exc.strerror or exc}", hint=hint)
             return False
         return True
