@@ -54,7 +54,7 @@ def sound_of(chunks: list[Chunk]) -> bytes:
 
 
 async def test_a_wav_that_is_played_in_arrives_sample_by_sample(sound: Pulse, tmp_path: Path) -> None:
-    played = noise(3 * 16_000)
+    played = noise(20_000)
     wav = write_wav(tmp_path / "in.wav", played)
     record = tmp_path / "out.wav"
     chunks = await heard_while(microphone(rate_hz=16_000, record=record), lambda: _play(sound, wav))
@@ -65,7 +65,7 @@ async def test_a_wav_that_is_played_in_arrives_sample_by_sample(sound: Pulse, tm
 
 async def test_at_its_own_rate_it_is_the_same_sound(sound: Pulse, tmp_path: Path) -> None:
     # Speech-like: nothing above 4 kHz, where two resamplers in a row may differ.
-    low = np.repeat(noise(2 * 2_000).astype(np.float64), 8)
+    low = np.repeat(noise(2_500).astype(np.float64), 8)
     low = np.convolve(low, np.hanning(32) / np.hanning(32).sum(), "same")
     wav = write_wav(tmp_path / "in.wav", low.astype(np.int16))
     chunks = await heard_while(microphone(), lambda: _play(sound, wav))
