@@ -102,11 +102,10 @@ class _Stream:
         from voxctl.audio.capture import Block
 
         self.name = device.name
-        n_channels = 1
 
         def take(buffer: Any, n_frames: int, when: Any, status: Any) -> None:
             at_s = time.monotonic()
-            samples = np.frombuffer(bytes(buffer), np.float32).reshape(n_frames, n_channels)
+            samples = np.frombuffer(bytes(buffer), np.float32).reshape(n_frames, -1)
             deliver(Block(samples, rate_hz, at_s, bool(status.input_overflow)))
 
         how = {
@@ -120,13 +119,7 @@ class _Stream:
             "finished_callback": ended,
         }
         try:
-            try:
-                self._stream = sd.RawInputStream(channels=n_channels, **how)
-            except sd.PortAudioError as exc:
-                if _code(exc) != _NO_SUCH_CHANNELS:
-                    raise
-                n_channels = device.n_channels  # the callback sees it
-                self._stream = sd.RawInputStream(channels=n_channels, **how)
+            self._stream = _made(sd, device.n_channels, how)
             self._stream.start()
         except sd.PortAudioError as exc:
             raise _renamed(exc, device.name, rate_hz) from exc
@@ -135,6 +128,16 @@ class _Stream:
         """Close the stream."""
         with _silenced():
             self._stream.close(ignore_errors=True)
+
+
+def _made(sd: Any, n_channels: int, how: dict[str, Any]) -> Any:
+    """Return a stream of one channel, or, from a device that cannot do that, of all it has."""
+    try:
+        return sd.RawInputStream(channels=1, **how)
+    except sd.PortAudioError as exc:
+        if _code(exc) != _NO_SUCH_CHANNELS:
+            raise
+        return sd.RawInputStream(channels=n_channels, **how)
 
 
 def _loaded() -> Any:
