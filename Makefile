@@ -10,7 +10,6 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup try lint test test-real bench docs constraints clean
 
-# Heavy suites share a few servers, so they run one at a time.
 PYTEST_WORKERS ?= 4
 
 help:
@@ -32,7 +31,7 @@ test: lint
 
 test-real: setup
 	@sh .ci/setup-real.sh
-	@.venv/bin/pytest -m real
+	@.venv/bin/pytest -m real -n 2 --dist loadgroup
 
 bench: setup
 	@.venv/bin/python -m benchmarks

@@ -1,4 +1,4 @@
-"""What holds for every test: whose settings and signals are not its own, and how property tests run.
+"""What holds for every test: whose settings and signals are not its own, how property tests run, who runs beside whom.
 
 Those take new examples at every run by hand, the same ones on CI, and no verdict from the clock.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # Whoever runs the tests may use voxctl too: none of their settings is for the tests.
@@ -24,3 +25,11 @@ settings.register_profile(
     "voxctl", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize="CI" in os.environ
 )
 settings.load_profile("voxctl")
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist looks at the marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of a folder that installs a heavy server share it, so they run one after another in one process."""
+    for item in items:
+        if item.path.with_name("install.sh").exists():
+            item.add_marker(pytest.mark.xdist_group(item.path.parent.name))

@@ -28,6 +28,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "serving": {"audio.pcm", "realtime", "errors"},
     "aws": {"errors", "config"},
     "connect": {"transport", "serving", "aws"},
+    "bench": {"audio", "connect", "errors", "realtime", "transport.base"},
     "doctor": {
         "audio",
         "aws",
@@ -44,6 +45,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli": {
         "audio",
         "aws",
+        "bench",
         "config",
         "connect",
         "doctor",

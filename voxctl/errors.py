@@ -20,6 +20,7 @@
     │       └── ServerFull
     ├── AwsError                5    AWS said no: credentials, permission, endpoint state
     ├── Incomplete              6    saved, but part of the audio is not in the transcript
+    ├── Untrustworthy           6    it was measured, and the figures are worth nothing
     ├── OutputError             6    the transcript could not be written, or not all of it
     │   └── OutputClosed             whoever read it has seen enough: no failure, exit code 0
     └── Interrupted           130    the user stopped it
@@ -188,6 +189,12 @@ class AwsError(VoxError):
 
 class Incomplete(VoxError):
     """The transcript was saved, but part of the audio is not in it."""
+
+    exit_code = 6
+
+
+class Untrustworthy(VoxError):
+    """Something was measured by a client that was too slow itself: the figures say nothing of the server."""
 
     exit_code = 6
 

@@ -88,6 +88,7 @@ async def test_what_is_typed_beats_environment_and_files(folder: Path) -> None:
     assert "127.0.0.1:1/" in typed.err and typed.code == 4
 
 
+@pytest.mark.real
 async def test_an_empty_text_takes_back_what_a_lower_file_says(tmp_path: Path, folder: Path) -> None:
     own = mine(tmp_path, f'url = "{NOWHERE}"')
     write(folder, '[profiles.local]\nurl = ""')
@@ -95,6 +96,7 @@ async def test_an_empty_text_takes_back_what_a_lower_file_says(tmp_path: Path, f
     assert done.code == 0 and "he was not an" in done.out
 
 
+@pytest.mark.real
 async def test_a_profile_describes_a_telephones_sound(folder: Path) -> None:
     write(folder, '[profiles.phone]\nraw = true\nencoding = "mulaw"\nrate = 8000\nformat = "json"\nspeed = "max"')
     (folder / "call.ulaw").write_bytes(b"\xff" * 16_000)
@@ -102,6 +104,7 @@ async def test_a_profile_describes_a_telephones_sound(folder: Path) -> None:
     assert done.code == 0 and json.loads(done.out)["audio_s"] == pytest.approx(2.0)
 
 
+@pytest.mark.real
 async def test_a_flag_that_a_file_sets_can_be_taken_back(folder: Path) -> None:
     write(folder, "raw = true\nrate = 8000\ntimestamps = true")
     done = await transcribed(folder, "--no-raw", "--no-timestamps")
@@ -130,6 +133,7 @@ async def test_what_contradicts_something_nearer_is_left_out(
     assert done.out.startswith(begins)
 
 
+@pytest.mark.real
 async def test_realtime_beats_a_speed_in_a_file_and_not_one_that_is_typed(folder: Path) -> None:
     write(folder, f'speed = 4\nurl = "{NOWHERE}"')
     assert "127.0.0.1:9" in (await transcribed(folder, "--realtime")).err
@@ -284,6 +288,7 @@ def test_every_wrong_value_of_every_option_is_one_line_that_says_what_is_allowed
             assert allowed in message and not re.search("Input should|Invalid|Value error|valid ", done.err)
 
 
+@pytest.mark.real
 async def test_what_a_file_switches_off_can_be_switched_on_again(folder: Path) -> None:
     write(folder, "no_resume = true")
     async with LawfulServer(ends_after=40).on_a_port() as url:

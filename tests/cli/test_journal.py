@@ -53,6 +53,7 @@ async def test_after_kill_9_the_next_start_says_so_and_recovers_the_text(tmp_pat
     assert files_in(tmp_path) == ["talk.recovered.srt", "talk.srt"], "the journals are gone"
 
 
+@pytest.mark.real
 async def test_a_second_recovery_writes_over_nothing(tmp_path: Path) -> None:
     output = tmp_path / "talk.txt"
     (tmp_path / "talk.recovered.txt").write_text("precious")
@@ -70,6 +71,7 @@ async def test_a_run_that_ends_leaves_no_journal_whatever_its_end(tmp_path: Path
     assert files_in(tmp_path) == ["talk.txt"] and "w39" in output.read_text("utf-8")
 
 
+@pytest.mark.real
 async def test_two_runs_cannot_write_the_same_document(tmp_path: Path) -> None:
     output = tmp_path / "talk.txt"
     async with (

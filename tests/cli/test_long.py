@@ -43,6 +43,7 @@ async def peak_mb(folder: Path, minutes: int) -> float:
     return peak_kb / 1024
 
 
+@pytest.mark.real
 async def test_ten_minutes_take_the_memory_of_one(tmp_path: Path) -> None:
     assert await peak_mb(tmp_path, 10) - await peak_mb(tmp_path, 1) < 30
 

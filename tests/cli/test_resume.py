@@ -42,6 +42,7 @@ async def test_a_dropped_connection_costs_no_word_and_is_on_record(speech: Path,
     assert kinds.count("resumed") == 2 == kinds.count("seam") and kinds[-1] == "done"
 
 
+@pytest.mark.real
 async def test_rotation_is_seamless(speech: Path, tmp_path: Path) -> None:
     target = tmp_path / "speech.json"
     async with OracleServer(tick_cost_s=0.005).on_a_port() as url:
@@ -66,6 +67,7 @@ async def test_speech_without_a_word_is_no_success(speech: Path) -> None:
     assert "24.0 s of" in shown_error(done)[0]
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("form", ["txt", "json", "jsonl", "srt", "vtt"])
 async def test_what_is_missing_is_in_the_document_and_on_record(speech: Path, tmp_path: Path, form: str) -> None:
     document, events = tmp_path / f"speech.{form}", tmp_path / "events.jsonl"

@@ -178,6 +178,7 @@ async def test_one_that_will_not_end_is_made_to(vllm: Path) -> None:
     assert done.code == 130 and nobody_left(below)
 
 
+@pytest.mark.real
 async def test_ctrl_c_before_it_answers_leaves_no_process(vllm: Path) -> None:
     async with started("serve", "--engine", "vllm", "--vllm", vllm, "--port", "0", "--", "hangs") as program:
         await asyncio.wait_for(program.say_until("loading the model"), LIMIT_S)
@@ -187,6 +188,7 @@ async def test_ctrl_c_before_it_answers_leaves_no_process(vllm: Path) -> None:
     assert done.code == 130 and done.out == "" and len(below) == 3 and nobody_left(below)
 
 
+@pytest.mark.real
 async def test_when_voxctl_is_killed_its_vllm_ends_too(vllm: Path, tmp_path: Path) -> None:
     async with serving(vllm) as (_, program):
         below = processes_below(program)
@@ -232,6 +234,7 @@ async def test_a_port_that_somebody_else_took_in_between_is_replaced(
     assert done.code == 0 and done.err.count("starting vLLM") == 2
 
 
+@pytest.mark.real
 async def test_one_that_never_answers_is_given_up(vllm: Path) -> None:
     done = await run(
         "serve",

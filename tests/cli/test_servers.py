@@ -32,6 +32,7 @@ def http_status(url: str) -> int:
         return int(answer.status)
 
 
+@pytest.mark.real
 async def test_what_serve_announces_can_be_used() -> None:
     # What is for vLLM alone may stay in the environment.
     async with serving("--max-streams", "1", env={"VOXCTL_MAX_MODEL_LEN": "4096"}) as (url, program):

@@ -8,9 +8,10 @@ from array import array
 import pytest
 
 from voxctl.audio.speech import speech_s
+from voxctl.audio.voice import voice
 from voxctl.doctor import engine
 from voxctl.doctor.check import Status
-from voxctl.doctor.engine import SOUND_S, self_test, voice
+from voxctl.doctor.engine import SOUND_S, self_test
 from voxctl.errors import EngineUnavailable
 
 

@@ -89,7 +89,8 @@ class _Playing:
                 case Plug.PULLED:
                     ended()
                 case float():
-                    self._closed.wait(step)
+                    if self._closed.wait(step):
+                        return
         self._device.played.set()
 
     def close(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -91,6 +92,49 @@ async def raw_server(answer: bytes, close: bool = True) -> AsyncIterator[str]:
     server = await asyncio.start_server(accept, "127.0.0.1", 0)
     try:
         yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1/realtime"
+    finally:
+        server.close()
+        await server.wait_closed()
+
+
+@dataclass
+class Forwarder:
+    """Passes connections on to whatever listens at ``port`` of this machine; without one it hangs up."""
+
+    url: str
+    port: int | None
+
+    async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Carry one connection until either side ends it."""
+        try:
+            if self.port is not None:
+                there = await asyncio.open_connection("127.0.0.1", self.port)
+                await asyncio.wait(
+                    [asyncio.create_task(_copy(reader, there[1])), asyncio.create_task(_copy(there[0], writer))],
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+                there[1].transport.abort()
+        except ConnectionError:
+            return
+        finally:
+            writer.transport.abort()
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(ConnectionError):
+        while data := await reader.read(65_536):
+            writer.write(data)
+            await writer.drain()
+
+
+@asynccontextmanager
+async def forwarder(port: int) -> AsyncIterator[Forwarder]:
+    """Listen on a free loopback port in front of another one."""
+    forward = Forwarder("", port)
+    server = await asyncio.start_server(forward.accept, "127.0.0.1", 0)
+    forward.url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1/realtime"
+    try:
+        yield forward
     finally:
         server.close()
         await server.wait_closed()

@@ -96,6 +96,7 @@ async def test_it_understands_a_human_voice_and_cutting_the_audio_otherwise_chan
     assert word_errors(reference, words_in(whole.text)) / len(reference) <= WER_CEILING
 
 
+@pytest.mark.real
 def test_speech_that_breaks_off_anywhere_keeps_its_words() -> None:
     audio = clip()
     # Among these are places at which the decoder's final search comes to nothing.
@@ -156,6 +157,7 @@ def heard(audio: bytes, recogniser: Recogniser) -> list[tuple[str, float]]:
     return [(word.text, word.end_s) for word in words]
 
 
+@pytest.mark.real
 def test_speech_without_a_pause_is_cut_between_words(monkeypatch: pytest.MonkeyPatch) -> None:
     # The shipped length would need a longer clip; with a third of it this one is cut once or twice.
     monkeypatch.setattr("voxctl.serving.recogniser.LONGEST_STRETCH_S", 3.5)

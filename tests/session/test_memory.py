@@ -9,6 +9,7 @@ import pytest
 from tests.session.hours import hours_of_speech, survived_hours
 
 
+@pytest.mark.real
 def test_a_connection_that_is_over_leaves_nothing_behind() -> None:
     survived = survived_hours(hours_of_speech(0.05), fault_s=8.0, look_s=20.0)
     assert survived.perfect and survived.n_connections > 20, survived.verdict

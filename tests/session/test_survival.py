@@ -34,6 +34,7 @@ def test_as_fast_as_the_server_can_it_is_no_different(first: int) -> None:
         assert outcome.perfect, f"{faults}\n{outcome}\n{faults!r}"
 
 
+@pytest.mark.real
 def test_a_recogniser_with_faults_of_its_own_is_joined_all_the_same() -> None:
     """Jitter of three ticks, words in pieces, groups, a wrong first word: at most one error in 200 seams, and told."""
     n_seams = n_wrong = 0

@@ -89,6 +89,7 @@ def test_a_takeover_is_told_for_a_while_and_before_the_lag_where_there_is_no_roo
     assert "lag 500.0 s" in texts(status, 40, 1.0 + TOLD_S)[-1][0]
 
 
+@pytest.mark.real
 async def test_the_command_shows_what_its_session_goes_through(tmp_path: Path) -> None:
     spoken = script(5, 64)
     sound, events = tmp_path / "speech.wav", tmp_path / "events.jsonl"

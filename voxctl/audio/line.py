@@ -83,10 +83,11 @@ class Line:
         if self._last_at_s is not None and (block.overflowed or self._reopened):
             since_s = block.at_s - self._last_at_s - block.length_s
             lost_s += max(0.0, since_s - lost_s)
-        if self.trouble:
-            self.trouble = ""
-            self._tell(f"listening to {self.name} again")
-        self._last_at_s, self._reopened, self._gone_at_s = block.at_s, False, None
+        if self._capture:  # else these are the last blocks of one that has gone
+            if self.trouble:
+                self._tell(f"listening to {self.name} again")
+            self.trouble, self._gone_at_s = "", None
+        self._last_at_s, self._reopened = block.at_s, False
         return Heard(block, lost_s, reason)
 
     def nudge(self) -> None:

@@ -21,6 +21,7 @@ SUMMARIES = {
     "transcribe": "Transcribe audio files: words appear as they are spoken.",
     "mic": "Transcribe what you say into a microphone, while you say it.",
     "serve": "Serve the vLLM Realtime protocol on this machine.",
+    "bench": "Measure latency: paced streams, each delta timed, and a client that watches itself.",
     "doctor": "Check this machine and what is chosen: what is there, what is missing, what mends it.",
     "config": "Show every setting, its value, and where it came from.",
 }

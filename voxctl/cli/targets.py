@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from voxctl.errors import UsageError
 
@@ -81,9 +81,16 @@ async def open_target(choice: Choice) -> AsyncIterator[Target]:
 
 
 def _sagemaker(choice: Choice) -> Target:
-    from voxctl.aws.client import open_account
     from voxctl.connect import sagemaker
     from voxctl.transport.sagemaker_target import label_of
+
+    arguments = sagemaker_arguments(choice)
+    return Target(label_of(arguments["endpoint"], arguments["region"]), sagemaker(**arguments))
+
+
+def sagemaker_arguments(choice: Choice) -> dict[str, Any]:
+    """Return what ``connect.sagemaker`` is to be called with; AWS is asked where the endpoint is not named."""
+    from voxctl.aws.client import open_account
 
     region, endpoint = choice.region or None, choice.endpoint
     if not endpoint and choice.endpoint_url:
@@ -95,13 +102,12 @@ def _sagemaker(choice: Choice) -> Target:
         region, endpoint = account.region, managed_endpoint(account)
     elif region is None:
         region = open_account(choice.profile or None).region
-    connect = sagemaker(
-        endpoint,
-        region=region,
-        profile=choice.profile or None,
-        endpoint_url=choice.endpoint_url or None,
-        ca_bundle=choice.ca_bundle,
-        variant=choice.variant or None,
-        invocation_path=choice.invocation_path,
-    )
-    return Target(label_of(endpoint, region), connect)
+    return {
+        "endpoint": endpoint,
+        "region": region,
+        "profile": choice.profile or None,
+        "endpoint_url": choice.endpoint_url or None,
+        "ca_bundle": choice.ca_bundle,
+        "variant": choice.variant or None,
+        "invocation_path": choice.invocation_path,
+    }
