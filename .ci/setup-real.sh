@@ -8,3 +8,4 @@ sh tests/vllm/install.sh
 sh tests/session/install.sh
 sh tests/container/install.sh
 sh tests/browser/install.sh
+sh tests/mic/install.sh

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable
 
 from benchmarks import cpu, demo, gateway, hours, memory, pacing, resume, rotation, sagemaker, start, streams
+from benchmarks import cpu, hours, memory, mic, pacing, resume, rotation, sagemaker, start, streams
 from benchmarks.measure import Figure, show
 
 PARTS: dict[str, Callable[[], list[Figure]]] = {
@@ -16,6 +17,7 @@ PARTS: dict[str, Callable[[], list[Figure]]] = {
     "pacing": lambda: [pacing.drift()],
     "resume": resume.after_a_cut,
     "hours": hours.flat,
+    "mic": lambda: [mic.latency(), mic.hour()],
     "rotation": rotation.pays,
     "sagemaker": sagemaker.all_of_it,
     "gateway": gateway.all_of_it,

@@ -14,6 +14,7 @@ from voxctl.errors import VoxError
 
 if TYPE_CHECKING:
     from voxctl.audio.decode import open_audio as open_audio
+    from voxctl.audio.mic import microphone as microphone
     from voxctl.audio.pace import paced as paced
     from voxctl.connect import embedded as embedded
     from voxctl.connect import sagemaker as sagemaker
@@ -29,6 +30,7 @@ _LAZY = {
     "Transcript": "voxctl.transcript.transcript",
     "embedded": "voxctl.connect",
     "export": "voxctl.transcript.export",
+    "microphone": "voxctl.audio.mic",
     "open_audio": "voxctl.audio.decode",
     "open_demo": "voxctl.demo.server",
     "open_session": "voxctl.session.session",
@@ -44,6 +46,7 @@ __all__ = [
     "__version__",
     "embedded",
     "export",
+    "microphone",
     "open_audio",
     "open_demo",
     "open_session",

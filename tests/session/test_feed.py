@@ -9,6 +9,7 @@ import pytest
 
 from voxctl.audio.pcm import Chunk
 from voxctl.errors import AudioError
+from voxctl.events import Gap
 from voxctl.session.feed import Feed
 
 CHUNK = 1_280
@@ -129,3 +130,26 @@ async def test_a_nudge_wakes_whoever_waits() -> None:
     feed.nudge()
     await asyncio.wait_for(waiting, 5)
     task.cancel()
+
+
+async def test_what_a_source_has_lost_is_told_where_it_is() -> None:
+    async def source() -> AsyncIterator[Chunk]:
+        yield Chunk(b"\1\0" * CHUNK, 0)
+        yield Chunk(bytes(2 * 16_000), CHUNK, missing="the cable")
+        yield Chunk(b"\1\0" * CHUNK, CHUNK + 16_000)
+
+    told: list[Gap] = []
+    feed = Feed(source(), live=True, keep_s=60.0, ahead_s=0.0, tell=told.append)
+    await feed.start()
+    assert told == [Gap(0.08, 1.08, "the cable")]
+    assert feed.end == 2 * CHUNK + 16_000 and feed.chunk_samples == CHUNK, "silence is cut as sound is"
+
+
+async def test_chunks_may_get_longer_and_are_then_read_whole() -> None:
+    async def source() -> AsyncIterator[Chunk]:
+        yield Chunk(b"\1\0" * 979, 0)
+        yield Chunk(b"\2\0" * 1468, 979)
+
+    feed = Feed(source(), live=True, keep_s=60.0, ahead_s=0.0)
+    await feed.start()
+    assert len(feed.read(979)) == 2 * 1468

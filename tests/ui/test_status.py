@@ -17,7 +17,7 @@ from tests.fakes.tones import pcm, script
 from tests.ui.terminal import Terminal, playing
 from voxctl.events import Opened, Progress, Reconnecting, Resumed, Words
 from voxctl.ui.screen import DIM, YELLOW
-from voxctl.ui.status import LATE_S, TOLD_S, Status
+from voxctl.ui.status import LATE_S, TOLD_S, Sound, Status
 
 AWAY = {
     40: "↻ reconnecting (2): the server went sil…",
@@ -114,3 +114,36 @@ async def test_the_command_shows_what_its_session_goes_through(tmp_path: Path) -
         assert f" {word.text} " in f" {text} "
     kinds = [json.loads(line)["type"] for line in events.read_text("utf-8").splitlines()]
     assert {"reconnecting", "resumed", "rotated", "seam", "progress", "stream_ended"} <= set(kinds)
+
+
+def heard_at(sound: Sound, width: int = 60) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """Return the line of a microphone that gives this, as text and with its styles."""
+    status = Status(target="embedded", pace=1.0, sound=lambda: sound)
+    status.apply(Opened("model"), 0.0)
+    status.apply(Progress(4.5, 5.0, 5.0), 0.0)
+    row = status.row(width, 1.0)
+    return "".join(text for text, _ in row), row
+
+
+@pytest.mark.parametrize(
+    ("level_db", "meter"),
+    [(-90.0, "────────"), (-60.0, "────────"), (-30.0, "━━━━────"), (0.0, "━━━━━━━━"), (6.0, "━━━━━━━━")],
+)
+def test_the_level_of_a_microphone_is_a_meter(level_db: float, meter: str) -> None:
+    assert heard_at(Sound(level_db))[0] == f"● 00:04  {meter}  lag 0.5 s  embedded"
+
+
+def test_what_is_wrong_with_a_microphone_is_a_warning_and_the_last_thing_to_be_left_out() -> None:
+    text, row = heard_at(Sound(-50.0, "too quiet"))
+    assert text == "● 00:04  ━───────  too quiet  lag 0.5 s  embedded"
+    assert ("too quiet", YELLOW) in row and ("━", YELLOW) in row
+    assert heard_at(Sound(-50.0, "too quiet"), 18)[0] == "● 00:04  too quiet"
+
+
+def test_a_pause_is_shown_at_once() -> None:
+    now = Sound(-20.0)
+    status = Status(pace=1.0, sound=lambda: now)
+    status.apply(Opened("model"), 0.0)
+    assert status.row(60, 1.0)[0][0] == "● "
+    now = Sound(-20.0, paused=True)
+    assert "".join(text for text, _ in status.row(60, 1.01)) == "‖ 00:00  paused; space goes on, Ctrl-C ends"

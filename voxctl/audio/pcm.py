@@ -21,10 +21,14 @@ CHUNK_MS_RANGE = (10, 1000)
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A piece of sound that is never empty; ``start_sample`` counts 16 kHz samples from the start of the audio."""
+    """A piece of sound that is never empty; ``start_sample`` counts 16 kHz samples from the start of the audio.
+
+    ``missing`` says why it is silence in place of sound that was lost, and is ``None`` for sound.
+    """
 
     pcm: bytes
     start_sample: int
+    missing: str | None = None
 
     def __post_init__(self) -> None:
         if not self.pcm or len(self.pcm) % BYTES_PER_SAMPLE:

@@ -21,6 +21,7 @@ SETTINGS: dict[str, Any] = {
 SUMMARIES = {
     "transcribe": "Transcribe audio files: words appear as they are spoken.",
     "demo": "Talk to it in the browser: a page on this machine.",
+    "mic": "Transcribe what you say into a microphone, while you say it.",
     "serve": "Serve the vLLM Realtime protocol on this machine.",
     "bench": "Measure latency: paced streams, each delta timed, and a client that watches itself.",
     "build": "Build the container image for SageMaker, and push it to Amazon ECR.",

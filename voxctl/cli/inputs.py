@@ -62,6 +62,11 @@ class Input:
         self.duration_s = files[0].duration_s
         self.n_missing_bytes = files[0].n_missing_bytes
 
+    @property
+    def channels(self) -> list[int | None]:
+        """The numbers of the channels that are heard, ``None`` for the mean of all."""
+        return [file.channel for file in self.files]
+
     def __enter__(self) -> Self:
         return self
 

@@ -28,6 +28,8 @@ class Interrupts:
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self.pressed = False
+        #: Done before this process ends itself because what is left hangs; it must not wait for anything.
+        self.at_last: Callable[[], None] = _nothing
         self._say = say
         self._finish: Callable[[], bool] | None = None
         self._message = ""
@@ -62,7 +64,7 @@ class Interrupts:
             return  # the system and the shell each say it when a terminal is closed
         self._n_received += 1
         if self._n_received > 1:
-            _leave_soon()
+            self._leave_soon()
         self._loop.call_soon_threadsafe(self._press)
 
     def _press(self) -> None:
@@ -71,14 +73,23 @@ class Interrupts:
             self._say(f"{self._message}; Ctrl-C again leaves at once")
         elif self._task is not None:
             self._task.cancel()
-            _leave_soon()
+            self._leave_soon()
+
+    def _leave_soon(self) -> None:
+        """Leave within ``_LEAVE_S`` even if what is left hangs: in a write, or on a name server that is silent."""
+        leaving = threading.Timer(_LEAVE_S, self._leave)
+        leaving.daemon = True
+        leaving.start()
+
+    def _leave(self) -> None:
+        try:
+            self.at_last()
+        finally:
+            os._exit(Interrupted.exit_code)
 
 
-def _leave_soon() -> None:
-    """Leave within ``_LEAVE_S`` even if what is left hangs: in a write, or on a name server that does not answer."""
-    leaving = threading.Timer(_LEAVE_S, os._exit, [Interrupted.exit_code])
-    leaving.daemon = True
-    leaving.start()
+def _nothing() -> None:
+    """Do nothing."""
 
 
 def run_interruptible(main: Callable[[Interrupts], Coroutine[Any, Any, None]], say: Callable[[str], None]) -> bool:

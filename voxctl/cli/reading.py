@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from voxctl.cli.inputs import Input
 from voxctl.errors import OutputError, VoxError
 from voxctl.events import Event, Opened
 from voxctl.transcript.conversation import Conversation, Turns
@@ -18,12 +17,22 @@ if TYPE_CHECKING:
     from voxctl.cli.journal import Journal
 
 
+class Heard(Protocol):
+    """What is listened to: ``channels`` are their numbers, ``[None]`` for the whole; ``speakers`` names them."""
+
+    name: str
+    speakers: tuple[str, ...] | None
+
+    @property
+    def channels(self) -> list[int | None]: ...
+
+
 class Reading:
     """Takes the events of an input's sessions. ``transcript`` is right at any moment."""
 
-    def __init__(self, sound: Input, view: View, log: EventLog | None, journal: Journal | None) -> None:
+    def __init__(self, sound: Heard, view: View, log: EventLog | None, journal: Journal | None) -> None:
         self.transcript: Transcript | Conversation
-        self._channels = [file.channel for file in sound.files]
+        self._channels = sound.channels
         self._name = sound.name
         self._view = view
         self._log = log

@@ -7,11 +7,11 @@ import importlib
 import importlib.metadata
 import json
 import platform
-import shutil
 import sys
 from dataclasses import dataclass
 
 from voxctl._version import __version__
+from voxctl.audio.portaudio import install_line
 from voxctl.doctor.check import Check, Finding, Status
 from voxctl.doctor.programs import ran
 
@@ -32,14 +32,6 @@ else:
     said = {"names": [d["name"] for d in sd.query_devices() if d["max_input_channels"] > 0]}
 print(json.dumps(said))
 """
-#: A package manager of Linux → the line with which it installs PortAudio.
-_PORTAUDIO = {
-    "apt-get": "sudo apt-get install libportaudio2",
-    "dnf": "sudo dnf install portaudio",
-    "pacman": "sudo pacman -S portaudio",
-    "zypper": "sudo zypper install libportaudio2",
-    "apk": "sudo apk add portaudio",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,17 +97,11 @@ async def microphone() -> Finding:
     if said.get("missing"):
         return Finding(Status.NOTE, "sounddevice is not installed; it is for microphones", "pip install 'voxctl[mic]'")
     if "library" in said:
-        return Finding(Status.NOTE, f"PortAudio cannot be loaded: {said['library']}", _portaudio_line())
+        return Finding(Status.NOTE, f"PortAudio cannot be loaded: {said['library']}", install_line())
     if "names" not in said:
         lines = done.err.splitlines() if done else []
-        return Finding(Status.NOTE, f"PortAudio fails: {lines[-1] if lines else 'no reason given'}", _portaudio_line())
+        return Finding(Status.NOTE, f"PortAudio fails: {lines[-1] if lines else 'no reason given'}", install_line())
     if names := [str(name) for name in said["names"]]:
         more = f" and {len(names) - _SHOWN_DEVICES} more" if len(names) > _SHOWN_DEVICES else ""
         return Finding(Status.OK, ", ".join(names[:_SHOWN_DEVICES]) + more)
     return Finding(Status.NOTE, "PortAudio finds no device that hears", "plug a microphone in, and allow its use.")
-
-
-def _portaudio_line() -> str:
-    if sys.platform == "darwin":
-        return "pip install --force-reinstall sounddevice"  # its wheels for macOS carry the library
-    return next((line for program, line in _PORTAUDIO.items() if shutil.which(program)), "install PortAudio.")

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 
 from voxctl.audio.pcm import Chunk
 from voxctl.errors import VoxError
+from voxctl.events import Gap
 from voxctl.session.replay import SAMPLE_RATE_HZ, Replay
 
 #: 10 ms: shorter frames cost more than they are worth. And none is so long that it never fits a window.
@@ -18,10 +19,18 @@ class Feed:
 
     A source that can wait is read ``ahead_s`` beyond what was asked for, and never more than ``keep_s`` beyond what was
     heard; one that cannot (``live``) is always read, and what is older than that is forgotten. ``error`` holds what
-    ended the source early; the sound before it is good.
+    ended the source early; the sound before it is good. ``tell`` gets a ``Gap`` for every chunk that is ``missing``.
     """
 
-    def __init__(self, source: AsyncIterator[Chunk], *, live: bool, keep_s: float, ahead_s: float) -> None:
+    def __init__(
+        self,
+        source: AsyncIterator[Chunk],
+        *,
+        live: bool,
+        keep_s: float,
+        ahead_s: float,
+        tell: Callable[[Gap], None] = lambda gap: None,
+    ) -> None:
         self.ended = False
         self.error: VoxError | None = None
         #: Whether the source came to its own end; it did not when it was stopped or broke off.
@@ -31,6 +40,7 @@ class Feed:
         self._live = live
         self._keep = round(keep_s * SAMPLE_RATE_HZ)
         self._ahead = round(ahead_s * SAMPLE_RATE_HZ)
+        self._tell = tell
         self._replay = Replay()
         self._asked = 0
         self._heard = 0
@@ -106,8 +116,7 @@ class Feed:
     async def _run(self) -> None:
         try:
             async for chunk in self._source:
-                if not self.end:
-                    self.chunk_samples = min(max(chunk.n_samples, _LEAST_CHUNK), SAMPLE_RATE_HZ)
+                self._measure(chunk)
                 self._replay.append(chunk.pcm)
                 self.nudge()
                 if self._live:
@@ -120,6 +129,13 @@ class Feed:
         finally:
             self.ended = True
             self.nudge()
+
+    def _measure(self, chunk: Chunk) -> None:
+        if chunk.missing is not None:
+            start_s = self.end / SAMPLE_RATE_HZ
+            self._tell(Gap(start_s, start_s + chunk.n_samples / SAMPLE_RATE_HZ, chunk.missing))
+        elif not self.end or chunk.n_samples > self.chunk_samples:  # a resampler gives now more, now less
+            self.chunk_samples = min(max(chunk.n_samples, _LEAST_CHUNK), SAMPLE_RATE_HZ)
 
     async def _wanted(self) -> None:
         while self.end - self._asked > self._ahead or self.end - self._heard >= self._keep:

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from voxctl.audio.pcm import Chunk
-from voxctl.events import Done, Event
+from voxctl.events import Done, Event, Gap, Opened
 from voxctl.session.feed import Feed
 from voxctl.session.opening import Opening
 from voxctl.session.policy import Policy
@@ -37,7 +37,7 @@ class Session:
         *,
         model: str | None = None,
         policy: Policy | None = None,
-        live: bool = False,
+        live: bool | None = None,
         ahead_s: float = AHEAD_S,
         clock: Callable[[], float] | None = None,
         uniform: Callable[[float, float], float] = random.uniform,
@@ -46,11 +46,12 @@ class Session:
         self._source = source
         self._model = model
         self._policy = policy or Policy()
-        self._live = live
+        self._live: bool = getattr(source, "live", False) if live is None else live
         self._ahead_s = ahead_s
         self._clock = clock
         self._uniform = uniform
         self._events: deque[Event] = deque()
+        self._gaps: list[Gap] | None = []
         self._asked: asyncio.Future[None] | None = None
         self._relay: Relay | None = None
         self._feed: Feed | None = None
@@ -98,7 +99,9 @@ class Session:
 
     async def _run(self) -> None:
         policy, clock = self._policy, self._clock or asyncio.get_running_loop().time
-        feed = self._feed = Feed(self._source, live=self._live, keep_s=policy.keep_s, ahead_s=self._ahead_s)
+        feed = self._feed = Feed(
+            self._source, live=self._live, keep_s=policy.keep_s, ahead_s=self._ahead_s, tell=self._lost
+        )
         opening = Opening(self._connect, self._model, policy, clock, self._congested, self._uniform)
         relay = self._relay = Relay(opening, feed, self._emit)
         reading = feed.start()
@@ -117,7 +120,17 @@ class Session:
 
     def _emit(self, event: Event) -> None:
         self._events.append(event)
+        if self._gaps is not None and isinstance(event, Opened):
+            self._events.extend(self._gaps)
+            self._gaps = None
         self._wake()
+
+    def _lost(self, gap: Gap) -> None:
+        """Take that the source itself has lost sound; before a server is there, nobody is told anything else."""
+        if self._gaps is None:
+            self._emit(gap)
+        else:
+            self._gaps.append(gap)
 
     def _wake(self) -> None:
         if self._asked and not self._asked.done():
@@ -133,14 +146,14 @@ def open_session(
     *,
     model: str | None = None,
     policy: Policy | None = None,
-    live: bool = False,
+    live: bool | None = None,
     ahead_s: float = AHEAD_S,
 ) -> Session:
     """Return a session that transcribes ``source`` over connections made by ``connect``.
 
     ``model`` ``None`` takes the server's own, or Voxtral where the server does not name one. The source is read at
     the pace it gives chunks, at most ``delay + 2 s`` ahead of what the server has acknowledged; one that is ``live``
-    cannot wait and is always read, any other ``ahead_s`` beyond what is sent. When a connection fails, another hears
-    again what is not in the transcript yet.
+    (``None``: if it says so itself, as a microphone does) cannot wait and is always read, any other ``ahead_s`` beyond
+    what is sent. When a connection fails, another hears again what is not in the transcript yet.
     """
     return Session(connect, source, model=model, policy=policy, live=live, ahead_s=ahead_s)

@@ -44,9 +44,9 @@ def export(transcript: Transcript | Conversation, fmt: Format, *, target: str, t
         case Format.JSONL:
             return "".join(json_line(value) + "\n" for value in _json_values(transcript, target))
         case Format.SRT:
-            return "\n".join(_srt_cue(number, cue) for number, (_, cue) in enumerate(_cues(transcript, labels=True), 1))
+            return "\n".join(srt_cue(number, cue) for number, (_, cue) in enumerate(_cues(transcript, labels=True), 1))
         case Format.VTT:
-            return "WEBVTT\n" + "".join(_vtt_cue(speaker, cue) for speaker, cue in _cues(transcript))
+            return "WEBVTT\n" + "".join(vtt_cue(speaker, cue) for speaker, cue in _cues(transcript))
 
 
 def export_json(transcript: Transcript | Conversation, *, target: str) -> str:
@@ -141,12 +141,14 @@ _SRT = str.maketrans({"<": "‹", ">": "›"})
 _VTT = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 
-def _srt_cue(number: int, cue: Cue) -> str:
+def srt_cue(number: int, cue: Cue) -> str:
+    """Return a cue of SRT, counted from 1; an empty line belongs between two."""
     text = "\n".join(cue.lines).translate(_SRT).replace("{\\", "{⧵")
     return f"{number}\n{_clock(cue.start_s, ',', 3)} --> {_clock(cue.end_s, ',', 3)}\n{text}\n"
 
 
-def _vtt_cue(speaker: str | None, cue: Cue) -> str:
+def vtt_cue(speaker: str | None, cue: Cue) -> str:
+    """Return a cue of WebVTT and the empty line before it."""
     voice = f"<v {one_line(speaker).translate(_VTT)}>" if speaker else ""
     text = voice + "\n".join(cue.lines).translate(_VTT)
     return f"\n{_clock(cue.start_s, '.', 3)} --> {_clock(cue.end_s, '.', 3)}\n{text}\n"

@@ -81,13 +81,16 @@ class Transcript:
             self._grow(text, word)
 
     def _grow(self, text: str, word: Word) -> None:
-        if self.mid_segment and not self._ends_before(word):
-            last = self.segments[-1]
+        last = self.segments[-1] if self.segments else None
+        if last and goes_on(last.start_s, last.words[-1], word):
             self.segments[-1] = Segment(last.text + text, last.start_s, word.end_s, (*last.words, word))
         else:
             self.segments.append(Segment(text.strip(), word.start_s, word.end_s, (word,)))
         self.mid_segment = not word.text.endswith(_SENTENCE_END)
 
-    def _ends_before(self, word: Word) -> bool:
-        last = self.segments[-1]
-        return word.start_s - last.end_s >= SEGMENT_PAUSE_S or word.end_s - last.start_s > SEGMENT_MOST_S
+
+def goes_on(start_s: float, last: Word, word: Word) -> bool:
+    """Whether the segment that began at ``start_s`` and has ``last`` as its last word goes on with ``word``."""
+    if last.text.endswith(_SENTENCE_END):
+        return False
+    return word.start_s - last.end_s < SEGMENT_PAUSE_S and word.end_s - start_s <= SEGMENT_MOST_S

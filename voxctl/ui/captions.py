@@ -15,7 +15,7 @@ from voxctl.ui.console import Display
 from voxctl.ui.flow import Flow
 from voxctl.ui.plain import PlainView, n_words, summary_of, told_gap
 from voxctl.ui.screen import DIM, Region
-from voxctl.ui.status import Status
+from voxctl.ui.status import Sound, Status
 from voxctl.ui.streams import scenery
 from voxctl.ui.text import one_line
 from voxctl.ui.wrap import wrap
@@ -49,7 +49,7 @@ class CaptionsView:
         self._said: set[str] = set()
         self._several = False
         self._tick: asyncio.TimerHandle | None = None
-        self._owed = False
+        self._owed = self._resting = False
         self._status, self._flow = Status(), Flow()
         self._n_rows = 0
         self._settled = True
@@ -57,11 +57,17 @@ class CaptionsView:
         self._next_frame_s = 0.0
 
     def begin(
-        self, name: str | None, *, target: str = "", duration_s: float | None = None, pace: float | None = None
+        self,
+        name: str | None,
+        *,
+        target: str = "",
+        duration_s: float | None = None,
+        pace: float | None = None,
+        sound: Callable[[], Sound] | None = None,
     ) -> None:
         """Begin a transcript: from now to ``end`` the bottom of the terminal is ours."""
         self._several = name is not None
-        self._status = Status(one_line(name or ""), one_line(target), duration_s, pace)
+        self._status = Status(one_line(name or ""), one_line(target), duration_s, pace, sound)
         self._flow, self._n_rows = Flow(), 0
         self._plain.begin(None)
         self._draw()
@@ -92,8 +98,24 @@ class CaptionsView:
             self._owed = True
             self._wake_in(FRAME_S)
 
+    def rest(self) -> None:
+        """Leave the terminal to others until ``go_on``: what may still change vanishes and the cursor is back."""
+        if self._tick:
+            self._tick.cancel()
+            self._tick = None
+            self._resting = True
+        self._region.clear()
+
+    def go_on(self) -> None:
+        """Come back after ``rest``, or show at once what has changed."""
+        if self._resting or self._tick:
+            self._resting = False
+            self._wake_in(IDLE_S)
+            self._draw()
+
     def end(self, complete: bool) -> None:
         """End the transcript: its text stays, all else vanishes and the cursor is back."""
+        self._resting = False
         if self._tick:
             self._tick.cancel()
             self._tick = None
@@ -101,8 +123,11 @@ class CaptionsView:
         self._plain.end(complete)
 
     def document(self, text: str) -> None:
-        """Write a whole document and a newline to stdout."""
+        """Write a whole document, or what is added to one, and a newline to stdout."""
+        self._region.clear()
         self._plain.document(text)
+        if self._tick:
+            self._draw()
 
     def say(self, text: str) -> None:
         """Write one line to stderr, above the text that is still changing."""

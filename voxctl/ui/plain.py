@@ -5,13 +5,17 @@ from __future__ import annotations
 import math
 import re
 import time
-from typing import TextIO
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TextIO
 
 from voxctl.errors import Interrupted, VoxError
-from voxctl.events import Event, Gap, Notice, Reconnecting, Words
+from voxctl.events import Event, Gap, Notice, Progress, Reconnecting, Words
 from voxctl.transcript.conversation import Conversation
 from voxctl.transcript.transcript import Transcript
 from voxctl.ui.text import counted, one_line, printable, soon
+
+if TYPE_CHECKING:
+    from voxctl.ui.status import Sound
 
 #: While the same failure is tried again, how often it is said, in seconds.
 _AGAIN_S = 10.0
@@ -64,15 +68,25 @@ class PlainView:
         self._err = err
         self._live = live
         self._safe = printable if out.isatty() else str
-        self._begun = False
+        self._begun = self._mid_line = False
+        self._sound: Callable[[], Sound] | None = None
         self._said: set[str] = set()
         self._attempts: dict[str, tuple[int, float]] = {}
 
     def begin(
-        self, name: str | None, *, target: str = "", duration_s: float | None = None, pace: float | None = None
+        self,
+        name: str | None,
+        *,
+        target: str = "",
+        duration_s: float | None = None,
+        pace: float | None = None,
+        sound: Callable[[], Sound] | None = None,
     ) -> None:
-        """Begin a transcript; ``name`` is said on stderr when there are several. The rest is for other views."""
-        self._begun = False
+        """Begin a transcript; ``name`` is said on stderr when there are several. Most of the rest is for other views:
+        of ``sound``, each thing that is wrong is said once.
+        """
+        self._begun = self._mid_line = False
+        self._sound = sound
         if name is not None:
             self.say(f"{name}:")
 
@@ -87,13 +101,21 @@ class PlainView:
                 self._say_again(attempt, delay_s, reason.rstrip("."))
             case Gap():
                 self.say(told_gap(event))
+            case Progress() if self._sound and (warning := self._sound().warning):
+                self.say_once(f"note: the microphone: {warning}")
+
+    def rest(self) -> None:
+        """Leave the terminal to others: there is nothing to take away."""
+
+    def go_on(self) -> None:
+        """Come back after ``rest``."""
 
     def end(self, complete: bool) -> None:
         """End the transcript with its one final newline; an incomplete one only if it has text."""
-        if self._live and (self._begun or complete):
-            self._begun = False
+        if self._live and (self._mid_line or (complete and not self._begun)):
             self._out.write("\n")
             self._out.flush()
+        self._begun = self._mid_line = False
 
     def document(self, text: str) -> None:
         """Write a whole document to stdout, ended by a newline."""
@@ -102,7 +124,7 @@ class PlainView:
 
     def say(self, text: str) -> None:
         """Write one line to stderr, below the text so far."""
-        if self._begun and self._out.isatty() and self._err.isatty():
+        if self._mid_line and self._out.isatty() and self._err.isatty():
             self._err.write("\n")
         self._err.write(one_line(text) + "\n")
         self._err.flush()
@@ -129,6 +151,6 @@ class PlainView:
 
     def _write(self, text: str) -> None:
         if text:
-            self._begun = True
+            self._begun, self._mid_line = True, not text.endswith("\n")
             self._out.write(self._safe(text))
             self._out.flush()

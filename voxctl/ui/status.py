@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from rich.cells import cell_len
@@ -23,6 +23,17 @@ _ROOMY = 60
 
 _GAP = "  "
 _BAR_LEAST, _BAR_MOST = 8, 32  # cells
+#: The level meter, and the level at which it is empty.
+_METER_CELLS, _METER_FROM_DB = 8, -60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """What a microphone gives now: its level in decibels below full scale, and what is wrong with it, if anything."""
+
+    level_db: float
+    warning: str = ""
+    paused: bool = False
 
 
 @dataclass(slots=True)
@@ -31,20 +42,22 @@ class Status:
 
     At rest the lag is the delay of the model. It says something only while sound is sent at a pace of its own; as fast
     as the server goes, the speed is shown instead.
-    ``trouble`` is what is tried again, in short and in full, and why.
+    ``trouble`` is what is tried again, in short and in full, and why. ``sound`` looks at the microphone, if it is one.
     """
 
     name: str = ""
     target: str = ""
     duration_s: float | None = None
     pace: float | None = None
+    sound: Callable[[], Sound] | None = None
     opened_s: float | None = None
     trouble: tuple[str, str, str] | None = None
     told: str = ""
     heard_s: float = 0.0
     sent_s: float = 0.0
     confidence: float | None = None
-    _shown: tuple[int, bool, object] | None = None
+    _heard: Sound | None = None
+    _shown: tuple[object, ...] | None = None
     _row: Row = ()
     _next_s: float = 0.0
     _told_until_s: float = 0.0
@@ -71,7 +84,8 @@ class Status:
 
     def row(self, width: int, now_s: float) -> Row:
         """Return the line at ``width`` cells. Its numbers move a few times a second, its states at once."""
-        shown = (width, self.opened_s is not None, self.trouble)
+        self._heard = heard = self.sound() if self.sound else None
+        shown = (width, self.opened_s is not None, self.trouble, heard and (heard.warning, heard.paused))
         if shown != self._shown or now_s >= self._next_s:
             self._shown, self._next_s = shown, now_s + NUMBERS_S
             self._row = self._drawn(width, now_s)
@@ -85,6 +99,9 @@ class Status:
         if self.opened_s is None:
             where = f" to {self.target}" if self.target else ""
             return (("○ ", DIM), (cropped(f"connecting{where}", width - 2), DIM))
+        if self._heard and self._heard.paused:
+            told = f"{_clock(self.sent_s)}{_GAP}paused; space goes on, Ctrl-C ends"
+            return (("‖ ", YELLOW), (cropped(told, width - 2), YELLOW))
         return (("● ", GREEN), *self._fields(width - 2, now_s))
 
     def _fields(self, width: int, now_s: float) -> Row:
@@ -96,12 +113,28 @@ class Status:
         if self.duration_s and room >= _BAR_LEAST:
             fields["bar"] = ""
         spans: list[Span] = []
-        for field in ("name", "position", "bar", "percent", "lag", "told", "speed", "confidence", "target"):
+        for field in (
+            "name",
+            "position",
+            "meter",
+            "wrong",
+            "bar",
+            "percent",
+            "lag",
+            "told",
+            "speed",
+            "confidence",
+            "target",
+        ):
             if field in fields:
                 spans += [(_GAP, "")] if spans else []
-                style = YELLOW if field == "lag" and self.lag_s > LATE_S else DIM
-                text = [(cropped(fields[field], width), style)]
-                spans += self._bar(min(room, _BAR_MOST)) if field == "bar" else text
+                style = YELLOW if field == "wrong" or (field == "lag" and self.lag_s > LATE_S) else DIM
+                if field == "bar":
+                    spans += self._bar(min(room, _BAR_MOST))
+                elif field == "meter" and self._heard:
+                    spans += _meter(self._heard)
+                else:
+                    spans.append((cropped(fields[field], width), style))
         return tuple(spans)
 
     def _by_importance(self, now_s: float) -> dict[str, str]:
@@ -109,6 +142,10 @@ class Status:
         open_for_s = now_s - (self.opened_s or now_s)
         if self.duration_s:
             fields["position"] = f"{_clock(min(self.heard_s, self.duration_s))} / {_clock(self.duration_s)}"
+        if self._heard:
+            if self._heard.warning:
+                fields["wrong"] = self._heard.warning
+            fields["meter"] = " " * _METER_CELLS
         if self.told and now_s < self._told_until_s:
             fields["told"] = self.told
         if self.pace is not None:
@@ -137,6 +174,11 @@ class Status:
     def _bar(self, cells: int) -> Row:
         full = int(self._done * cells)
         return (("━" * full, CYAN), ("─" * (cells - full), DIM))
+
+
+def _meter(sound: Sound) -> Row:
+    full = round(_METER_CELLS * min(max(1 - sound.level_db / _METER_FROM_DB, 0.0), 1.0))
+    return (("━" * full, YELLOW if sound.warning else CYAN), ("─" * (_METER_CELLS - full), DIM))
 
 
 def _cells(fields: Iterable[str]) -> int:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Protocol, TextIO
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 from voxctl.events import Event
 from voxctl.transcript.conversation import Conversation
@@ -11,21 +11,36 @@ from voxctl.transcript.transcript import Transcript
 from voxctl.ui.console import display_for
 from voxctl.ui.plain import PlainView
 
+if TYPE_CHECKING:
+    from voxctl.ui.status import Sound
+
 
 class View(Protocol):
     """Shows one transcript after another: ``begin``, any number of ``show``, ``end``, and perhaps ``summary``."""
 
     def begin(
-        self, name: str | None, *, target: str = "", duration_s: float | None = None, pace: float | None = None
+        self,
+        name: str | None,
+        *,
+        target: str = "",
+        duration_s: float | None = None,
+        pace: float | None = None,
+        sound: Callable[[], Sound] | None = None,
     ) -> None:
         """Begin a transcript, ``name`` given when there are several.
 
         ``target`` names the server, ``duration_s`` is the length of the sound where it is known, and ``pace`` the
-        multiple of real time at which it is sent, ``None`` without a limit.
+        multiple of real time at which it is sent, ``None`` without a limit. ``sound`` looks at the microphone.
         """
 
     def show(self, event: Event) -> None:
         """Show what the event means to a reader, if anything."""
+
+    def rest(self) -> None:
+        """Leave the terminal to others until ``go_on``."""
+
+    def go_on(self) -> None:
+        """Come back after ``rest``, or show at once what has changed."""
 
     def end(self, complete: bool) -> None:
         """End the transcript; this must be called after ``begin``, whatever happens."""
