@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from voxctl.connect import embedded as embedded
     from voxctl.connect import sagemaker as sagemaker
     from voxctl.connect import websocket as websocket
+    from voxctl.redact.wrapping import redacted as redacted
     from voxctl.session.session import open_session as open_session
     from voxctl.transcript.export import Format as Format
     from voxctl.transcript.export import export as export
@@ -31,6 +32,7 @@ _LAZY = {
     "open_audio": "voxctl.audio.decode",
     "open_session": "voxctl.session.session",
     "paced": "voxctl.audio.pace",
+    "redacted": "voxctl.redact.wrapping",
     "sagemaker": "voxctl.connect",
     "websocket": "voxctl.connect",
 }
@@ -45,6 +47,7 @@ __all__ = [
     "open_audio",
     "open_session",
     "paced",
+    "redacted",
     "sagemaker",
     "websocket",
 ]

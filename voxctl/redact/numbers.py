@@ -1,0 +1,254 @@
+"""Finds cards, telephones, social security numbers and IP addresses among spoken and written digits."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice, takewhile
+
+from voxctl.redact.finding import MAYBE, Match, Passage
+from voxctl.redact.judges import Judges
+from voxctl.redact.kinds import Kind
+from voxctl.redact.numerals import BETWEEN, Atom, Group, Manner, Numerals, Sort
+from voxctl.redact.spoken import Spoken
+from voxctl.redact.token import Token
+
+_BEGINS = frozenset({Sort.WRITTEN, Sort.UNIT, Sort.TEEN, Sort.TENS, Sort.TIMES, Sort.PLUS})
+#: So many words a number may have, and so many that are none may stand together in it.
+_MOST_WORDS = 48
+_MOST_BETWEEN = 3
+_MOST_DIGITS = 19
+_ENDS_SENTENCE = frozenset(".?!")
+_MOST_OCTETS = "255.255.255.255"
+#: A number written in one word of so many digits has its ends where the word has them.
+_STANDS_ALONE = 7
+#: How far before a number is looked for what it is called.
+_NEAR, _FAR = 4, 12
+#: Digits from which ``DIGITS`` masks, and from which a number in the making is not shown unfinished.
+_LEAST_DIGITS = 4
+_UNFINISHED_DIGITS = 5
+_SECURITY_CODE = (3, 4)
+_UNCHECKED_CARD = range(13, 20)
+#: What an address of version 6, which nobody spells, may begin with.
+_VERSION_6 = re.compile(r"[0-9A-Fa-f:.]+")
+_COUNTING = "".join(map(str, range(100)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """Digits of the words from ``start`` to ``end``; ``text`` has the dots too."""
+
+    start: int
+    end: int
+    digits: str
+    text: str
+    international: bool
+
+
+class Numbers:
+    """A finder. See ``Finder``."""
+
+    def __init__(self, kinds: Collection[Kind], spoken: Spoken, judges: Judges) -> None:
+        self._kinds = frozenset(kinds)
+        self._spoken = spoken
+        self._numerals = Numerals(spoken)
+        self._judges = judges
+
+    def find(self, passage: Passage, start: int) -> Match | None:
+        """Return what number begins with the word ``start``."""
+        first = passage.tokens[start]
+        if not first.whole and passage.open and start == len(passage.tokens) - 1:
+            sixth = Kind.IP in self._kinds and bool(_VERSION_6.fullmatch(first.core))
+            return MAYBE if sixth or self._numerals.may_become(first) else None
+        if Kind.IP in self._kinds and first.core.count(":") > 1 and self._judges.host(first.core):
+            return Match(start, Kind.IP.label)
+        if not self._begins(first):
+            return None
+        atoms, over = self._run(passage, start)
+        return self._judged(passage, start, atoms) if over else MAYBE
+
+    def unfinished(self, passage: Passage, start: int) -> bool:
+        """Whether the words from ``start`` to the last are too many digits to be shown before they are judged."""
+        if not self._begins(passage.tokens[start]):
+            return False
+        atoms, _ = self._run(passage, start)
+        if atoms[-1].token < len(passage.tokens) - 1:
+            return False
+        n_digits = sum(len(group.digits) for group in self._numerals.groups(atoms, Manner.PAIRED))
+        least = _LEAST_DIGITS if Kind.DIGITS in self._kinds else _UNFINISHED_DIGITS
+        return n_digits >= least and (Kind.DIGITS in self._kinds or not self._is_other(passage, start))
+
+    def _begins(self, token: Token) -> bool:
+        atoms = self._numerals.atoms(token)
+        return bool(atoms) and atoms[0].sort in _BEGINS
+
+    def _run(self, passage: Passage, start: int) -> tuple[list[Atom], bool]:
+        """Return the atoms of the run of words from ``start`` that can be one number, and whether it is over."""
+        atoms: list[Atom] = []
+        n_between = 0
+        last = len(passage.tokens) - 1
+        for index in range(start, min(len(passage.tokens), start + _MOST_WORDS)):
+            token = passage.tokens[index]
+            if index == last and passage.open and not token.whole:
+                if self._numerals.may_become(token):
+                    return [*atoms, *self._numerals.atoms(token, index)], False
+                return atoms, True
+            found = self._numerals.atoms(token, index)
+            n_between = n_between + 1 if found and found[0].sort in BETWEEN else 0
+            if not found or n_between > _MOST_BETWEEN:
+                return atoms, True
+            atoms += found
+        return atoms, not passage.open or last >= start + _MOST_WORDS - 1
+
+    def _judged(self, passage: Passage, start: int, atoms: Sequence[Atom]) -> Match | None:
+        found = self._checked(passage, start, atoms)
+        if found and self._spoils_a_card(passage, found, atoms):
+            found = None
+        if found or Kind.DIGITS not in self._kinds:
+            return found
+        return self._any_digits(passage, start, atoms)
+
+    def _spoils_a_card(self, passage: Passage, found: Match, atoms: Sequence[Atom]) -> bool:
+        """Whether ``found`` would take digits away from a card that begins in it: "the old one, five five …"."""
+        if found.label == Kind.CARD.label or found.end == atoms[-1].token:
+            return False
+        for index in sorted({atom.token for atom in atoms if atoms[0].token < atom.token <= found.end}):
+            later = [atom for atom in atoms if atom.token >= index]
+            match = self._checked(passage, index, later) if later[0].sort in _BEGINS else None
+            if match and match.label == Kind.CARD.label and match.end > found.end:
+                return True
+        return False
+
+    def _checked(self, passage: Passage, start: int, atoms: Sequence[Atom]) -> Match | None:
+        """Return the longest of what is inside a sentence, or else what is not."""
+        links = [atom.token for atom in atoms if atom.sort is Sort.LINK]
+        links += [n for n in range(start, atoms[-1].token) if set(passage.tokens[n].rear) & _ENDS_SENTENCE]
+        best: tuple[int, Match] | None = None
+        for groups in self._numerals.readings(atoms):
+            for span in _spans(start, groups):
+                kind = self._kind_of(passage, span, atoms[-1].token)
+                n_links = sum(span.start <= link < span.end for link in links)
+                if kind is Kind.PHONE and n_links and not self._is_cued(passage, span):
+                    continue
+                if kind and (best is None or (-n_links, span.end) > (-best[0], best[1].end)):
+                    best = n_links, Match(span.end, kind.label)
+        return best[1] if best else None
+
+    def _any_digits(self, passage: Passage, start: int, atoms: Sequence[Atom]) -> Match | None:
+        """Return the digits from ``start`` to the next number that has a name, or to the end."""
+        groups = self._numerals.groups(atoms, Manner.PAIRED)
+        if not groups or groups[0].first != start:
+            return None
+        kept: list[Group] = []
+        for group in groups:
+            later = [atom for atom in atoms if atom.token >= group.first]
+            if kept and later[0].sort in _BEGINS and self._checked(passage, group.first, later):
+                break
+            if group.digits:
+                kept.append(group)
+        if sum(len(group.digits) for group in kept) < _LEAST_DIGITS:
+            return None
+        return Match(kept[-1].last, Kind.DIGITS.label)
+
+    def _kind_of(self, passage: Passage, span: _Span, last: int) -> Kind | None:
+        """Return what ``span`` of a run that ends with the word ``last`` is."""
+        digits, kinds, judges = span.digits, self._kinds, self._judges
+        if Kind.CARD in kinds and self._is_card(passage, span, last):
+            return Kind.CARD
+        if Kind.SSN in kinds and judges.social_security(digits) and self._is_social(passage, span):
+            return Kind.SSN
+        if Kind.PHONE in kinds and self._is_phone(passage, span):
+            return Kind.PHONE
+        if Kind.IP in kinds and span.text.count(".") == 3 and judges.host(span.text):
+            called = {token.low for token in self._called(passage, span.start, _NEAR)}
+            return None if called & self._spoken.version else Kind.IP
+        return None
+
+    def _is_card(self, passage: Passage, span: _Span, last: int) -> bool:
+        alone = self._left_edge(passage, span), self._right_edge(passage, span)
+        if self._judges.card(span.digits):
+            return any(alone)
+        if len(span.digits) in _SECURITY_CODE:
+            called = {token.low for token in self._called(passage, span.start, _NEAR)}
+            return all(alone) and bool(called & self._spoken.security_code)
+        # One digit misheard, and no check holds: what was announced as a card and is as long as one is taken for one.
+        if len(span.digits) in _UNCHECKED_CARD and span.end >= last and alone[0]:
+            return any(token.low in self._spoken.card for token in self._called(passage, span.start, _NEAR))
+        return False
+
+    def _is_social(self, passage: Passage, span: _Span) -> bool:
+        if span.start == span.end and span.text.count("-") == 0 and "-" in passage.tokens[span.start].core:
+            lengths = [len(part) for part in passage.tokens[span.start].core.split("-")]
+            if lengths == [3, 2, 4]:
+                return True
+        called = [token.low for token in self._called(passage, span.start, _FAR)]
+        nearest = next(
+            (word for word in called if word in self._spoken.social_security | self._spoken.other_number), ""
+        )
+        return nearest in self._spoken.social_security
+
+    def _is_phone(self, passage: Passage, span: _Span) -> bool:
+        if span.text.count(".") > 2 and self._judges.host(span.text):
+            return False
+        if span.digits in _COUNTING or not self._left_edge(passage, span):
+            return False
+        cued = self._is_cued(passage, span)
+        if not cued and (self._is_other(passage, span.start) or not self._right_edge(passage, span)):
+            return False
+        return self._judges.phone(span.digits, span.international)
+
+    def _is_cued(self, passage: Passage, span: _Span) -> bool:
+        return any(token.low in self._spoken.phone for token in self._called(passage, span.start, _NEAR))
+
+    def _is_other(self, passage: Passage, start: int) -> bool:
+        """Whether what is said before it calls the number something that is not ours to mask."""
+        called = [token.low for token in self._called(passage, start, _NEAR)]
+        if any(word in self._spoken.phone or word in self._spoken.card for word in called):
+            return False
+        return "#" in passage.tokens[start].head or any(word in self._spoken.other_number for word in called)
+
+    def _called(self, passage: Passage, start: int, most: int) -> Iterator[Token]:
+        """Yield the words before the run of numbers in which ``start`` is, the nearest first."""
+        back = passage.back_from(start)
+        for token in back:
+            if not self._numerals.atoms(token):
+                yield token
+                break
+        yield from islice(back, most - 1)
+
+    def _left_edge(self, passage: Passage, span: _Span) -> bool:
+        first = passage.tokens[span.start]
+        if span.international or "(" in first.head or _n_digits(first) >= _STANDS_ALONE:
+            return True
+        before = next(passage.back_from(span.start), None)
+        return before is None or before.masked or bool(before.rear) or not self._is_digits(before)
+
+    def _right_edge(self, passage: Passage, span: _Span) -> bool:
+        last, after = passage.tokens[span.end], passage.at(span.end + 1)
+        if after is None or last.rear or _n_digits(last) >= _STANDS_ALONE:
+            return True
+        return not (self._is_digits(after) and (after.whole or not passage.open))
+
+    def _is_digits(self, token: Token) -> bool:
+        return any(atom.sort not in BETWEEN for atom in self._numerals.atoms(token))
+
+
+def _spans(start: int, groups: Sequence[Group]) -> Iterator[_Span]:
+    """Yield what begins with the first of ``groups``, the word ``start``, and ends with each of them."""
+    if not groups or groups[0].first != start:
+        return
+    digits = text = ""
+    ours = list(takewhile(lambda group: group is groups[0] or not group.international, groups))
+    for group in ours:
+        digits += group.digits
+        text += group.text.strip("-+()") if group.text != "." else "."
+        if len(digits) > _MOST_DIGITS:
+            return
+        if group.digits:
+            dotted = text if len(text) <= len(_MOST_OCTETS) else ""
+            yield _Span(start, group.last, digits, dotted, groups[0].international)
+
+
+def _n_digits(token: Token) -> int:
+    return sum(character.isdigit() for character in token.core)
