@@ -75,14 +75,19 @@ def deltas_of(deltas: Sequence[str]) -> Iterator[Event]:
     yield Done(Usage(), clock_s)
 
 
-def spoken(text: str, chance: random.Random) -> list[str]:
-    """Return the deltas of a model that hears ``text``: pieces of words, with the silence that makes them last."""
+def spoken(text: str, chance: random.Random, *, pauses: bool = False) -> list[str]:
+    """Return the deltas of a model that hears ``text``: pieces of words, with the silence that makes them last.
+
+    With ``pauses`` the speaker stops for 0.4 to 1.6 s after a comma or a full stop.
+    """
     deltas: list[str] = []
     for word in re.findall(r"\s*\S+", text):
         ticks = max(2, round(len(word) * CHARACTER_S / TICK_S))
         n_parts = min(chance.choice((1, 1, 2, 3)), len(word))
         deltas += cut(word, n_parts, chance)
         deltas += [""] * min(4, max(0, ticks - n_parts))
+        if pauses and word[-1] in ".,;:":
+            deltas += [""] * chance.randint(5, 20)
     return deltas
 
 

@@ -22,7 +22,7 @@ MASK = re.compile(r"\[([A-Z]+)\]")
 #: A text with every kind, look-alikes and the ways of speaking in it.
 EVERYTHING = (
     "Okay, my card is 4111-1111 1111, 1 double one one, expires 12/25, and the old one five five five five, uh, "
-    "forty four forty four, four, four four four four four four four. Call (415) 555-2671 or plus four four twenty "
+    "fifty five fifty five, five, five five five four four four four. Call (415) 555-2671 or plus four four twenty "
     "seven nine four six oh nine five eight; order number 4155552671. Write ann.lee+x@example.org or john dot smith at "
     "gmail dot com. Social security five three six, twenty two, eight seven two six. IBAN DE89 3704 0044 0532 0130 00 "
     "from 192.168.1.1 or one ninety two dot one sixty eight dot one dot one, in 1995, for $1,200."

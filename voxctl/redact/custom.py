@@ -53,7 +53,7 @@ class OwnWords:
                 return Match(end - 1, OWN_WORD)
         return None
 
-    def unfinished(self, passage: Passage, start: int) -> bool:
+    def unfinished(self, passage: Passage, start: int, *, patient: bool) -> bool:
         """Whether the beginning of a phrase must not be shown: no, it is a word like others."""
         return False
 
@@ -87,7 +87,7 @@ class Pattern:
             self.slow += 1
             return Match(start, self._label)
 
-    def unfinished(self, passage: Passage, start: int) -> bool:
+    def unfinished(self, passage: Passage, start: int, *, patient: bool) -> bool:
         """Whether a match in the making must not be shown: yes, only its maker knows what it is."""
         return self.find(passage, start) is MAYBE
 

@@ -49,6 +49,9 @@ class Finder(Protocol):
         """Return what begins with the word ``start``: nothing, ``MAYBE``, or how far it goes and what it is."""
         ...
 
-    def unfinished(self, passage: Passage, start: int) -> bool:
-        """Whether what begins with ``start`` and is not over must not be shown as it is."""
+    def unfinished(self, passage: Passage, start: int, *, patient: bool) -> bool:
+        """Whether what begins with ``start`` and is not over must not be shown as it is.
+
+        ``patient``: there is time, and the speaker only pauses.
+        """
         ...

@@ -50,6 +50,14 @@ class Judges:
         self._phones = load("phonenumbers")
         self._mail = load("email_validator")
 
+    def begins_card(self, digits: str) -> bool:
+        """Whether the number of a card of a network we know can begin so."""
+        return len(digits) < _CARD_DIGITS.stop and any(
+            str(low)[: len(digits)] <= digits[: len(str(low))] <= str(high)[: len(digits)]
+            for ranges, _ in _NETWORKS
+            for low, high in ranges
+        )
+
     def card(self, digits: str) -> bool:
         """Whether a card of a network we know can have this number."""
         if len(digits) not in _CARD_DIGITS or len(set(digits)) == 1:

@@ -36,7 +36,7 @@ class Accounts:
                 best = Match(end, Kind.IBAN.label)
         return best
 
-    def unfinished(self, passage: Passage, start: int) -> bool:
+    def unfinished(self, passage: Passage, start: int, *, patient: bool) -> bool:
         """Whether so much of an account has been said that it must not be shown."""
         blocks, _ = self._blocks(passage, start)
         return bool(blocks) and blocks[-1][0] == len(passage.tokens) - 1 and len(blocks[-1][1]) >= _UNFINISHED
@@ -51,7 +51,7 @@ class Accounts:
             whole = token.whole or not passage.open or index < len(passage.tokens) - 1
             if not whole and self._may_go_on(token, compact + self._said(atoms)):
                 return blocks, False
-            block = _block(token, begins=index == start)
+            block = _block(token)
             if block is None:
                 found = self._numerals.atoms(token, index) if index > start else []
                 if not found or found[0].sort not in _SPOKEN_DIGITS:
@@ -78,11 +78,11 @@ class Accounts:
         return bool(compact) and self._numerals.may_become(token)
 
 
-def _block(token: Token, *, begins: bool) -> str | None:
+def _block(token: Token) -> str | None:
     """Return what a word is to an account when it is letters or digits of one, not a word of the language."""
     core = token.core
     if not (core.isascii() and core.isalnum()):
         return None
     if len(core) == 1 or core.isupper() or any(character.isdigit() for character in core):
         return core.upper()
-    return core.upper() if begins and len(core) == 2 else None
+    return None

@@ -16,6 +16,8 @@ _HOST = re.compile(r"[\w-]+(?:\.[\w-]+)*")
 _LAST_LABEL = re.compile(r".*\.[^\W\d_]{2,24}", re.DOTALL)
 _DIGITS = re.compile(r"\d+")
 _MOST_WORDS = 40
+#: So many words of digits may follow a name.
+_MOST_DIGITS = 4
 
 
 class _Undecided(Exception):
@@ -29,6 +31,7 @@ class Addresses:
         self._spoken = spoken
         self._numerals = Numerals(spoken)
         self._judges = judges
+        self._no_mailbox = spoken.no_mailbox | spoken.other_number | spoken.phone | spoken.card | spoken.social_security
         self._goes_on = beginnings({*spoken.at, *spoken.marks, *spoken.units, *spoken.teens, *spoken.tens})
 
     def find(self, passage: Passage, start: int) -> Match | None:
@@ -38,7 +41,7 @@ class Addresses:
         except _Undecided:
             return MAYBE
 
-    def unfinished(self, passage: Passage, start: int) -> bool:
+    def unfinished(self, passage: Passage, start: int, *, patient: bool) -> bool:
         """Whether what begins with ``start`` has an at sign and a host that lacks its end."""
         said = [token.low for token in passage.tokens[start : start + _MOST_WORDS]]
         ats = [n for n, word in enumerate(said) if word in self._spoken.at]
@@ -50,7 +53,7 @@ class Addresses:
         first = self._word(passage, start, anything=True)
         if first is None or not first.core or not _BOX.fullmatch(first.core.split("@")[0] or "."):
             return None
-        if len(first.core) > 1 and first.low in self._spoken.no_mailbox:
+        if len(first.core) > 1 and first.low in self._no_mailbox:
             return None
         if "@" in first.core.strip("@"):
             box, host = first.core.split("@", 1)
@@ -66,7 +69,7 @@ class Addresses:
         index, text = start, ""
         while index < start + _MOST_WORDS:
             part, index = self._part(passage, index)
-            if not part or (not text and part.lower() in self._spoken.no_mailbox and index == start + 1):
+            if not part or (not text and part.lower() in self._no_mailbox and index == start + 1):
                 return None
             text += part
             token = self._word(passage, index)
@@ -93,7 +96,8 @@ class Addresses:
         if not _BOX.fullmatch(text) or (not spelled and token.rear):
             return "", index
         letters = bool(spelled) and len(token.core) == 1
-        while index + 1 < len(passage.tokens) or passage.open:
+        most = index + (_MOST_WORDS if letters else _MOST_DIGITS)
+        while index < most and (index + 1 < len(passage.tokens) or passage.open):
             after = self._word(passage, index + 1, spelled=letters)
             more = self._spelled(after) if after else ""
             if after is None or not more or (not letters and not more.isdigit()):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import islice, takewhile
+from itertools import takewhile
 
 from voxctl.redact.finding import MAYBE, Match, Passage
 from voxctl.redact.judges import Judges
 from voxctl.redact.kinds import Kind
 from voxctl.redact.numerals import BETWEEN, Atom, Group, Manner, Numerals, Sort
 from voxctl.redact.spoken import Spoken
+from voxctl.redact.surroundings import Span, Surroundings
 from voxctl.redact.token import Token
 
 _BEGINS = frozenset({Sort.WRITTEN, Sort.UNIT, Sort.TEEN, Sort.TENS, Sort.TIMES, Sort.PLUS})
@@ -21,29 +21,18 @@ _MOST_BETWEEN = 3
 _MOST_DIGITS = 19
 _ENDS_SENTENCE = frozenset(".?!")
 _MOST_OCTETS = "255.255.255.255"
-#: A number written in one word of so many digits has its ends where the word has them.
-_STANDS_ALONE = 7
-#: How far before a number is looked for what it is called.
-_NEAR, _FAR = 4, 12
 #: Digits from which ``DIGITS`` masks, and from which a number in the making is not shown unfinished.
 _LEAST_DIGITS = 4
+_ANNOUNCED_DIGITS = 3
 _UNFINISHED_DIGITS = 5
+_PAUSING_DIGITS = 7
 _SECURITY_CODE = (3, 4)
+_SOCIAL_SECURITY = [3, 2, 4]
 _UNCHECKED_CARD = range(13, 20)
 #: What an address of version 6, which nobody spells, may begin with.
 _VERSION_6 = re.compile(r"[0-9A-Fa-f:.]+")
+_OCTETS = re.compile(r"(?:\d{1,3}\.){0,3}\d{0,3}")
 _COUNTING = "".join(map(str, range(100)))
-
-
-@dataclass(frozen=True, slots=True)
-class _Span:
-    """Digits of the words from ``start`` to ``end``; ``text`` has the dots too."""
-
-    start: int
-    end: int
-    digits: str
-    text: str
-    international: bool
 
 
 class Numbers:
@@ -54,6 +43,7 @@ class Numbers:
         self._spoken = spoken
         self._numerals = Numerals(spoken)
         self._judges = judges
+        self._around = Surroundings(spoken, self._numerals)
 
     def find(self, passage: Passage, start: int) -> Match | None:
         """Return what number begins with the word ``start``."""
@@ -66,18 +56,48 @@ class Numbers:
         if not self._begins(first):
             return None
         atoms, over = self._run(passage, start)
-        return self._judged(passage, start, atoms) if over else MAYBE
+        if over:
+            return self._judged(passage, start, atoms)
+        return MAYBE if self._may_be_one(passage, start, atoms) else None
 
-    def unfinished(self, passage: Passage, start: int) -> bool:
-        """Whether the words from ``start`` to the last are too many digits to be shown before they are judged."""
+    def unfinished(self, passage: Passage, start: int, *, patient: bool) -> bool:
+        """Whether the words from ``start`` to the last are too many digits to be shown before they are judged.
+
+        Fewer are enough where a number was announced, more where there is time and the speaker only pauses.
+        """
         if not self._begins(passage.tokens[start]):
             return False
         atoms, _ = self._run(passage, start)
-        if atoms[-1].token < len(passage.tokens) - 1:
+        if atoms[-1].token < len(passage.tokens) - 1 or not self._may_be_one(passage, start, atoms):
             return False
         n_digits = sum(len(group.digits) for group in self._numerals.groups(atoms, Manner.PAIRED))
-        least = _LEAST_DIGITS if Kind.DIGITS in self._kinds else _UNFINISHED_DIGITS
-        return n_digits >= least and (Kind.DIGITS in self._kinds or not self._is_other(passage, start))
+        if Kind.DIGITS in self._kinds:
+            return n_digits >= _LEAST_DIGITS
+        if self._around.is_announced(passage, start):
+            return n_digits >= _ANNOUNCED_DIGITS
+        return n_digits >= (_PAUSING_DIGITS if patient else _UNFINISHED_DIGITS)
+
+    def _may_be_one(self, passage: Passage, start: int, atoms: Sequence[Atom]) -> bool:
+        """Whether anything that follows could make a number of the digits from ``start`` on."""
+        kinds, around = self._kinds, self._around
+        if Kind.DIGITS in kinds or (Kind.SSN in kinds and around.is_social_security(passage, start)):
+            return True
+        edge = around.left_edge(passage, start, international=atoms[0].sort is Sort.PLUS)
+        if Kind.PHONE in kinds and edge and (around.is_phone(passage, start) or not around.is_other(passage, start)):
+            return True
+        if Kind.CARD in kinds and around.called(passage, start, self._spoken.card | self._spoken.security_code):
+            return True
+        may_be_host = Kind.IP in kinds and not self._is_no_host(passage, start, len(atoms))
+        for groups in self._numerals.readings(atoms):
+            # The last one may grow, as "eighty" does with "one": then its first digit stays.
+            stable = "".join(group.text if group.text == "." else group.digits for group in groups[:-1])
+            text = stable + "".join(group.digits[:1] for group in groups[-1:])
+            if may_be_host and _OCTETS.fullmatch(text):
+                return True
+            may_be_card = Kind.CARD in kinds and (edge or not around.is_other(passage, start))
+            if may_be_card and self._judges.begins_card(text.replace(".", "")):
+                return True
+        return False
 
     def _begins(self, token: Token) -> bool:
         atoms = self._numerals.atoms(token)
@@ -129,7 +149,7 @@ class Numbers:
             for span in _spans(start, groups):
                 kind = self._kind_of(passage, span, atoms[-1].token)
                 n_links = sum(span.start <= link < span.end for link in links)
-                if kind is Kind.PHONE and n_links and not self._is_cued(passage, span):
+                if kind is Kind.PHONE and n_links and not self._around.is_phone(passage, span.start):
                     continue
                 if kind and (best is None or (-n_links, span.end) > (-best[0], best[1].end)):
                     best = n_links, Match(span.end, kind.label)
@@ -151,7 +171,7 @@ class Numbers:
             return None
         return Match(kept[-1].last, Kind.DIGITS.label)
 
-    def _kind_of(self, passage: Passage, span: _Span, last: int) -> Kind | None:
+    def _kind_of(self, passage: Passage, span: Span, last: int) -> Kind | None:
         """Return what ``span`` of a run that ends with the word ``last`` is."""
         digits, kinds, judges = span.digits, self._kinds, self._judges
         if Kind.CARD in kinds and self._is_card(passage, span, last):
@@ -161,80 +181,48 @@ class Numbers:
         if Kind.PHONE in kinds and self._is_phone(passage, span):
             return Kind.PHONE
         if Kind.IP in kinds and span.text.count(".") == 3 and judges.host(span.text):
-            called = {token.low for token in self._called(passage, span.start, _NEAR)}
-            return None if called & self._spoken.version else Kind.IP
+            return None if self._is_no_host(passage, span.start, span.end - span.start + 1) else Kind.IP
         return None
 
-    def _is_card(self, passage: Passage, span: _Span, last: int) -> bool:
-        alone = self._left_edge(passage, span), self._right_edge(passage, span)
+    def _is_card(self, passage: Passage, span: Span, last: int) -> bool:
+        alone = self._edge(passage, span), self._around.right_edge(passage, span)
         if self._judges.card(span.digits):
-            return any(alone)
+            return alone[0] or (alone[1] and not self._around.is_other(passage, span.start))
         if len(span.digits) in _SECURITY_CODE:
-            called = {token.low for token in self._called(passage, span.start, _NEAR)}
-            return all(alone) and bool(called & self._spoken.security_code)
+            return all(alone) and self._around.called(passage, span.start, self._spoken.security_code)
         # One digit misheard, and no check holds: what was announced as a card and is as long as one is taken for one.
         if len(span.digits) in _UNCHECKED_CARD and span.end >= last and alone[0]:
-            return any(token.low in self._spoken.card for token in self._called(passage, span.start, _NEAR))
+            return self._around.called(passage, span.start, self._spoken.card)
         return False
 
-    def _is_social(self, passage: Passage, span: _Span) -> bool:
-        if span.start == span.end and span.text.count("-") == 0 and "-" in passage.tokens[span.start].core:
-            lengths = [len(part) for part in passage.tokens[span.start].core.split("-")]
-            if lengths == [3, 2, 4]:
-                return True
-        called = [token.low for token in self._called(passage, span.start, _FAR)]
-        nearest = next(
-            (word for word in called if word in self._spoken.social_security | self._spoken.other_number), ""
-        )
-        return nearest in self._spoken.social_security
+    def _edge(self, passage: Passage, span: Span) -> bool:
+        return self._around.left_edge(passage, span.start, international=span.international)
 
-    def _is_phone(self, passage: Passage, span: _Span) -> bool:
+    def _is_no_host(self, passage: Passage, start: int, n_words: int) -> bool:
+        """Whether numbers with dots between them were called something else; one word with the dots, a version."""
+        if self._around.called(passage, start, self._spoken.version):
+            return True
+        return n_words > 1 and self._around.is_other(passage, start)
+
+    def _is_social(self, passage: Passage, span: Span) -> bool:
+        if span.start == span.end:
+            lengths = [len(part) for part in passage.tokens[span.start].core.split("-")]
+            if lengths == _SOCIAL_SECURITY:
+                return True
+        return self._around.is_social_security(passage, span.start)
+
+    def _is_phone(self, passage: Passage, span: Span) -> bool:
         if span.text.count(".") > 2 and self._judges.host(span.text):
             return False
-        if span.digits in _COUNTING or not self._left_edge(passage, span):
+        if span.digits in _COUNTING or not self._edge(passage, span):
             return False
-        cued = self._is_cued(passage, span)
-        if not cued and (self._is_other(passage, span.start) or not self._right_edge(passage, span)):
+        cued = self._around.is_phone(passage, span.start)
+        if not cued and (self._around.is_other(passage, span.start) or not self._around.right_edge(passage, span)):
             return False
         return self._judges.phone(span.digits, span.international)
 
-    def _is_cued(self, passage: Passage, span: _Span) -> bool:
-        return any(token.low in self._spoken.phone for token in self._called(passage, span.start, _NEAR))
 
-    def _is_other(self, passage: Passage, start: int) -> bool:
-        """Whether what is said before it calls the number something that is not ours to mask."""
-        called = [token.low for token in self._called(passage, start, _NEAR)]
-        if any(word in self._spoken.phone or word in self._spoken.card for word in called):
-            return False
-        return "#" in passage.tokens[start].head or any(word in self._spoken.other_number for word in called)
-
-    def _called(self, passage: Passage, start: int, most: int) -> Iterator[Token]:
-        """Yield the words before the run of numbers in which ``start`` is, the nearest first."""
-        back = passage.back_from(start)
-        for token in back:
-            if not self._numerals.atoms(token):
-                yield token
-                break
-        yield from islice(back, most - 1)
-
-    def _left_edge(self, passage: Passage, span: _Span) -> bool:
-        first = passage.tokens[span.start]
-        if span.international or "(" in first.head or _n_digits(first) >= _STANDS_ALONE:
-            return True
-        before = next(passage.back_from(span.start), None)
-        return before is None or before.masked or bool(before.rear) or not self._is_digits(before)
-
-    def _right_edge(self, passage: Passage, span: _Span) -> bool:
-        last, after = passage.tokens[span.end], passage.at(span.end + 1)
-        if after is None or last.rear or _n_digits(last) >= _STANDS_ALONE:
-            return True
-        return not (self._is_digits(after) and (after.whole or not passage.open))
-
-    def _is_digits(self, token: Token) -> bool:
-        return any(atom.sort not in BETWEEN for atom in self._numerals.atoms(token))
-
-
-def _spans(start: int, groups: Sequence[Group]) -> Iterator[_Span]:
+def _spans(start: int, groups: Sequence[Group]) -> Iterator[Span]:
     """Yield what begins with the first of ``groups``, the word ``start``, and ends with each of them."""
     if not groups or groups[0].first != start:
         return
@@ -247,8 +235,4 @@ def _spans(start: int, groups: Sequence[Group]) -> Iterator[_Span]:
             return
         if group.digits:
             dotted = text if len(text) <= len(_MOST_OCTETS) else ""
-            yield _Span(start, group.last, digits, dotted, groups[0].international)
-
-
-def _n_digits(token: Token) -> int:
-    return sum(character.isdigit() for character in token.core)
+            yield Span(start, group.last, digits, dotted, groups[0].international)

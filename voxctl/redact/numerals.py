@@ -12,6 +12,7 @@ from voxctl.redact.token import Token
 
 # Not with a comma or a colon within, a currency before or a unit after: prices, times and counts are no digits here.
 _WRITTEN = re.compile(r"\+?\(?\d[\d().\u2010-\u2015-]*")
+_DATE = re.compile(r"(?:19|20)\d\d-[01]\d-[0-3]\d")
 _WRITTEN_BEGINS = re.compile(r"\+?\(?(\d[\d().\u2010-\u2015-]*)?")
 _DASHES = frozenset("-–—/.")
 _NO_DIGIT = re.compile(r"\D+")
@@ -92,7 +93,8 @@ class Numerals:
         if not core:
             return [Atom(Sort.JOINER, "", index)] if token.head or token.rear else []
         if core[0].isdigit() or core[0] in "+(":
-            return [Atom(Sort.WRITTEN, core, index)] if _WRITTEN.fullmatch(core) else []
+            number = _WRITTEN.fullmatch(core) and not _DATE.fullmatch(core)
+            return [Atom(Sort.WRITTEN, core, index)] if number else []
         found = self._table.get(token.low)
         if found:
             return [Atom(*found, index)]

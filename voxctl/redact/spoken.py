@@ -90,7 +90,11 @@ ENGLISH = Spoken(
         "a an the i it me us him her them you we he she they this that these those one is are was were be been am "
         "look looked looking looks see seen find found shop order ordered buy bought sell sold work works worked "
         "working live lives lived meet met stay stayed arrive arrived available online here there out up in on and or "
-        "but page site website store based start starts started visit not right back down over stop stopped left"
+        "but page site website store based start starts started visit not right back down over stop stopped left "
+        "of to from by with for about until till after before into than as if so number numbers page room gate "
+        "apartment flight percent point dot address server host street avenue road yes no okay ok right well sure "
+        "thanks please have has had got get paid pay cost costs make made do did go going went come came "
+        "closed open ping charge"
     ),
     no_host=_words(
         "a an the this that these those my your his her its our their all any some no least most first last once "
@@ -103,7 +107,7 @@ ENGLISH = Spoken(
     other_number=_words(
         "order invoice ticket tracking reference ref confirmation case serial item part model account policy claim "
         "booking reservation id code isbn sku product batch lot parcel shipment record file receipt transaction "
-        "membership meter version release section po"
+        "membership meter version release section po zip postcode"
     ),
     version=_words("version release build v section chapter firmware update"),
     regions=("US", "GB"),

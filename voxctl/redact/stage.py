@@ -22,7 +22,7 @@ from voxctl.redact.kinds import UNFINISHED
 from voxctl.redact.masking import Shown
 from voxctl.redact.token import Piece, Token, goes_on, pieces_of
 
-PAUSE_S = 1.0
+PAUSE_S = 0.7
 HOLD_S = 8.0
 #: Words that are remembered for what they say of a number after them, and the most that wait together.
 _REMEMBERED = 40
@@ -166,7 +166,7 @@ class Redaction:
         start = 0
         while start < n_tokens:
             match = self._found(passage, start)
-            if match is None and any(finder.unfinished(passage, start) for finder in self._finders):
+            if match is None and any(finder.unfinished(passage, start, patient=patient) for finder in self._finders):
                 if patient:
                     break
                 match = Match(n_tokens - 1, UNFINISHED)
