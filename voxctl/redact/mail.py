@@ -60,7 +60,7 @@ class Addresses:
             return self._host(passage, start, f"{box}@", host)
         if first.core.endswith("@"):
             return self._host(passage, start + 1, first.core, None)
-        if first.core.startswith("@"):
+        if first.core.startswith("@") or self._spelled(first).isdigit():  # nobody waits for an at sign behind a number
             return None
         return self._box(passage, start)
 

@@ -42,6 +42,7 @@ class Redaction:
         self._space = ""
         self._tail = ""
         self._now_s = 0.0
+        self._heard_s = 0.0
 
     @property
     def waiting(self) -> bool:
@@ -56,6 +57,8 @@ class Redaction:
                 return self._given(self._settled())  # the tail that goes with them comes next
             case Tail(text):
                 self._tail = text
+                if text.strip():
+                    self._heard_s = self._now_s
                 shown = self._settled()
                 return [*self._given(shown), self._tail_of(shown)]
             case Progress(acked_s):
@@ -83,6 +86,7 @@ class Redaction:
             rest = rest[len(text) :]
             self._add(Piece(self._space + text, word))
             self._space = ""
+            self._heard_s = max(self._heard_s, word.end_s)
         self._space += rest
         self._tail = ""
 
@@ -155,7 +159,7 @@ class Redaction:
             return Shown()
         if self._now_s - first.end_s > HOLD_S:
             return self._forced(len(self._tokens))
-        if self._tail.strip() or self._now_s - self._tokens[-1].end_s <= PAUSE_S:
+        if self._tail.strip() or self._now_s - self._heard_s <= PAUSE_S:
             return Shown()
         return self._forced(len(self._tokens), patient=True)
 
