@@ -20,6 +20,7 @@ SETTINGS: dict[str, Any] = {
 SUMMARIES = {
     "transcribe": "Transcribe audio files: words appear as they are spoken.",
     "serve": "Serve the vLLM Realtime protocol on this machine.",
+    "shred": "Remove a transcript, its journal and what was recovered of it.",
     "doctor": "Check this machine and what is chosen: what is there, what is missing, what mends it.",
     "config": "Show every setting, its value, and where it came from.",
 }
