@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from benchmarks import cpu, hours, memory, pacing, resume, rotation, sagemaker, start, streams
+from benchmarks import cpu, hours, memory, pacing, redact, resume, rotation, sagemaker, start, streams
 from benchmarks.measure import Figure, show
 
 PARTS: dict[str, Callable[[], list[Figure]]] = {
@@ -18,6 +18,7 @@ PARTS: dict[str, Callable[[], list[Figure]]] = {
     "hours": hours.flat,
     "rotation": rotation.pays,
     "sagemaker": sagemaker.all_of_it,
+    "redact": redact.masking,
 }
 
 

@@ -22,7 +22,7 @@ _NETWORKS: tuple[tuple[tuple[tuple[int, int], ...], frozenset[int]], ...] = (
     (((300, 305), (36, 36), (38, 39)), frozenset({14, 16, 19})),  # Diners Club
     (((3528, 3589),), frozenset({16, 19})),  # JCB
     (((62, 62), (81, 81)), frozenset({16, 17, 18, 19})),  # UnionPay
-    (((50, 50), (56, 58), (6304, 6304), (67, 67)), frozenset({12, 13, 14, 15, 16, 18, 19})),  # Maestro
+    (((50, 50), (56, 58), (6304, 6304), (67, 67)), frozenset({16, 18, 19})),  # Maestro
     (((2200, 2204),), frozenset({16, 19})),  # Mir
 )
 _CARD_DIGITS = range(12, 20)

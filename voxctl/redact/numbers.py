@@ -11,7 +11,7 @@ from voxctl.redact.judges import Judges
 from voxctl.redact.kinds import Kind
 from voxctl.redact.numerals import BETWEEN, Atom, Group, Manner, Numerals, Sort
 from voxctl.redact.spoken import Spoken
-from voxctl.redact.surroundings import Span, Surroundings
+from voxctl.redact.surroundings import ENDS_SENTENCE, Span, Surroundings
 from voxctl.redact.token import Token
 
 _BEGINS = frozenset({Sort.WRITTEN, Sort.UNIT, Sort.TEEN, Sort.TENS, Sort.TIMES, Sort.PLUS})
@@ -19,7 +19,6 @@ _BEGINS = frozenset({Sort.WRITTEN, Sort.UNIT, Sort.TEEN, Sort.TENS, Sort.TIMES, 
 _MOST_WORDS = 48
 _MOST_BETWEEN = 3
 _MOST_DIGITS = 19
-_ENDS_SENTENCE = frozenset(".?!")
 _MOST_OCTETS = "255.255.255.255"
 #: Digits from which ``DIGITS`` masks, and from which a number in the making is not shown unfinished.
 _LEAST_DIGITS = 4
@@ -29,6 +28,8 @@ _PAUSING_DIGITS = 7
 _SECURITY_CODE = (3, 4)
 _SOCIAL_SECURITY = [3, 2, 4]
 _UNCHECKED_CARD = range(13, 20)
+#: Telephones begin with one or eight hundred, octets with one or two.
+_HUNDREDS_OF_COUNTS = "345679"
 #: What an address of version 6, which nobody spells, may begin with.
 _VERSION_6 = re.compile(r"[0-9A-Fa-f:.]+")
 _OCTETS = re.compile(r"(?:\d{1,3}\.){0,3}\d{0,3}")
@@ -82,6 +83,8 @@ class Numbers:
         kinds, around = self._kinds, self._around
         if Kind.DIGITS in kinds or (Kind.SSN in kinds and around.is_social_security(passage, start)):
             return True
+        if self._is_count(passage, start, atoms):
+            return False
         edge = around.left_edge(passage, start, international=atoms[0].sort is Sort.PLUS)
         if Kind.PHONE in kinds and edge and (around.is_phone(passage, start) or not around.is_other(passage, start)):
             return True
@@ -121,8 +124,14 @@ class Numbers:
             atoms += found
         return atoms, not passage.open or last >= start + _MOST_WORDS - 1
 
+    def _is_count(self, passage: Passage, start: int, atoms: Sequence[Atom]) -> bool:
+        """Whether it begins as "seven hundred": neither a host's octet nor, unannounced, a telephone or a card does."""
+        if len(atoms) < 2 or atoms[0].sort is not Sort.UNIT or atoms[1].sort is not Sort.ZEROS:
+            return False
+        return atoms[0].text in _HUNDREDS_OF_COUNTS and not self._around.is_announced(passage, start)
+
     def _judged(self, passage: Passage, start: int, atoms: Sequence[Atom]) -> Match | None:
-        found = self._checked(passage, start, atoms)
+        found = None if self._is_count(passage, start, atoms) else self._checked(passage, start, atoms)
         if found and self._spoils_a_card(passage, found, atoms):
             found = None
         if found or Kind.DIGITS not in self._kinds:
@@ -143,7 +152,7 @@ class Numbers:
     def _checked(self, passage: Passage, start: int, atoms: Sequence[Atom]) -> Match | None:
         """Return the longest of what is inside a sentence, or else what is not."""
         links = [atom.token for atom in atoms if atom.sort is Sort.LINK]
-        links += [n for n in range(start, atoms[-1].token) if set(passage.tokens[n].rear) & _ENDS_SENTENCE]
+        links += [n for n in range(start, atoms[-1].token) if set(passage.tokens[n].rear) & ENDS_SENTENCE]
         best: tuple[int, Match] | None = None
         for groups in self._numerals.readings(atoms):
             for span in _spans(start, groups):
@@ -174,14 +183,15 @@ class Numbers:
     def _kind_of(self, passage: Passage, span: Span, last: int) -> Kind | None:
         """Return what ``span`` of a run that ends with the word ``last`` is."""
         digits, kinds, judges = span.digits, self._kinds, self._judges
+        if span.text.count(".") == 3 and judges.host(span.text):
+            no_host = self._is_no_host(passage, span.start, span.end - span.start + 1)
+            return None if no_host or Kind.IP not in kinds else Kind.IP
         if Kind.CARD in kinds and self._is_card(passage, span, last):
             return Kind.CARD
         if Kind.SSN in kinds and judges.social_security(digits) and self._is_social(passage, span):
             return Kind.SSN
         if Kind.PHONE in kinds and self._is_phone(passage, span):
             return Kind.PHONE
-        if Kind.IP in kinds and span.text.count(".") == 3 and judges.host(span.text):
-            return None if self._is_no_host(passage, span.start, span.end - span.start + 1) else Kind.IP
         return None
 
     def _is_card(self, passage: Passage, span: Span, last: int) -> bool:
@@ -200,7 +210,7 @@ class Numbers:
 
     def _is_no_host(self, passage: Passage, start: int, n_words: int) -> bool:
         """Whether numbers with dots between them were called something else; one word with the dots, a version."""
-        if self._around.called(passage, start, self._spoken.version):
+        if self._around.is_called(passage, start, self._spoken.version):
             return True
         return n_words > 1 and self._around.is_other(passage, start)
 
@@ -212,8 +222,6 @@ class Numbers:
         return self._around.is_social_security(passage, span.start)
 
     def _is_phone(self, passage: Passage, span: Span) -> bool:
-        if span.text.count(".") > 2 and self._judges.host(span.text):
-            return False
         if span.digits in _COUNTING or not self._edge(passage, span):
             return False
         cued = self._around.is_phone(passage, span.start)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import dropwhile, islice
 
 from voxctl.redact.finding import Passage
 from voxctl.redact.numerals import BETWEEN, Numerals
@@ -15,6 +15,7 @@ from voxctl.redact.token import Token
 _NEAR, _FAR = 4, 12
 #: A number written in one word of so many digits has its ends where the word has them.
 _STANDS_ALONE = 7
+ENDS_SENTENCE = frozenset(".?!")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,10 @@ class Surroundings:
         """Whether one of ``words`` was said just before the run of digits in which ``start`` is."""
         return any(word in words for word in self._before(passage, start, _NEAR))
 
+    def is_called(self, passage: Passage, start: int, words: Collection[str]) -> bool:
+        """Whether one of ``words`` was said just before it, in the same sentence."""
+        return any(word in words for word in self._before(passage, start, _NEAR, in_sentence=True))
+
     def is_phone(self, passage: Passage, start: int) -> bool:
         """Whether it was called a telephone's."""
         return self.called(passage, start, self._spoken.phone)
@@ -56,7 +61,7 @@ class Surroundings:
         """Whether it was called something that is not ours to mask."""
         if self.called(passage, start, self._spoken.phone | self._spoken.card):
             return False
-        return "#" in passage.tokens[start].head or self.called(passage, start, self._spoken.other_number)
+        return "#" in passage.tokens[start].head or self.is_called(passage, start, self._spoken.other_number)
 
     def is_announced(self, passage: Passage, start: int) -> bool:
         """Whether it was called something that we mask."""
@@ -78,13 +83,12 @@ class Surroundings:
             return True
         return not self._is_digits(after)
 
-    def _before(self, passage: Passage, start: int, most: int) -> Iterator[str]:
-        back = passage.back_from(start)
-        for token in back:
-            if not self._numerals.atoms(token):
-                yield token.low
-                break
-        yield from (token.low for token in islice(back, most - 1))
+    def _before(self, passage: Passage, start: int, most: int, *, in_sentence: bool = False) -> Iterator[str]:
+        back = dropwhile(self._numerals.atoms, passage.back_from(start))
+        for token in islice(back, most):
+            if in_sentence and set(token.rear) & ENDS_SENTENCE:
+                return
+            yield token.low
 
     def _is_digits(self, token: Token) -> bool:
         return any(atom.sort not in BETWEEN for atom in self._numerals.atoms(token))
