@@ -13,7 +13,7 @@ _UNSPACED = "\u2e80-\u2fdf\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\u
 _PIECE = re.compile(rf"\s*(?:[{_UNSPACED}][^\s{_UNSPACED}]*|[^\s{_UNSPACED}]+)")
 _BEGINS_ANEW = re.compile(rf"[\s{_UNSPACED}]")
 _DRESSED = re.compile(
-    rf"(?P<head>[\s{_UNSPACED}\"'“”‘’«»(\[{{<#*:¿¡]*)(?P<core>.*?)(?P<rear>[\s\"'“”‘’«»)\]}}>.,;:!?…*]*)", re.DOTALL
+    rf"(?P<head>[\s{_UNSPACED}\"'“”‘’«»(\[{{<#*:¿¡「『（]*)(?P<core>.*?)(?P<rear>[\s\"'“”‘’«»)\]}}>.,;:!?…*。，、；：？！」』）]*)", re.DOTALL
 )
 
 
