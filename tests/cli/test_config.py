@@ -251,6 +251,9 @@ WRONG: dict[str, str | None] = {
     "speakers": "A,,B",
     "output": "no/such/folder/x.txt",
     "events": "no/such/events.jsonl",
+    "redact": "card,fax",
+    "redact_pattern": "MRN",
+    "redact_words": "no/such/words.txt",
     "ca_bundle": "no.pem",
     "model": None,
     "api_key": "two\nlines",
@@ -262,7 +265,7 @@ WRONG: dict[str, str | None] = {
 def wrong_values(option: Any) -> Iterator[tuple[str, str]]:
     """Yield values that an option cannot have, each with what the message must say of what it can."""
     kind, info = option.type_descriptor.annotation, option.type_descriptor.parameter_info
-    if issubclass(kind, Enum):
+    if isinstance(kind, type) and issubclass(kind, Enum):
         yield "nonsense", ", ".join(list(kind)[:-1]) + f" or {list(kind)[-1]}"
     elif kind in (int, float):
         yield "nonsense", "number"

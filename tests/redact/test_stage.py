@@ -44,6 +44,17 @@ def test_a_tail_is_shown_only_where_it_can_become_nothing_that_is_masked() -> No
     assert Redaction(FINDERS).take(Tail(" hello")) == [Tail(WAITING)], "it may become hello@example.org"
 
 
+def test_a_number_that_is_still_in_the_tail_is_not_shown_there_and_not_taken_apart() -> None:
+    assert Redaction(NUMBERS).take(Tail(" 4111 1111 1111 1111 thanks bye")) == [Tail(WAITING)]
+    stage = Redaction(NUMBERS)
+    assert not stage.take(said("4111", 0.0, 0.5)) and not stage.take(said("1111", 0.5, 1.0))
+    assert stage.take(Tail(" 1111 1111 thanks bye")) == [Tail(WAITING)]
+    glued = Redaction(NUMBERS)
+    assert not glued.take(said("4111", 0.0, 1.0)) and glued.take(Tail("-1111-1111-1111 thanks")) == [Tail(WAITING)]
+    rest = [said("1111", 1.0, 1.5), said("1111", 1.5, 2.0)]
+    assert given(*rest, Tail(" thanks "), stage=stage) == " [CARD]"
+
+
 def test_a_pause_lets_out_what_is_too_short_for_a_number_and_not_what_was_announced() -> None:
     quiet = Progress(1.0 + PAUSE_S + 0.1, 9.0)
     assert given(said("room", 0.0, 0.5), said("12", 0.6, 1.0), quiet) == " room 12"

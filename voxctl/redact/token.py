@@ -12,9 +12,9 @@ from voxctl.events import Word
 _UNSPACED = "\u2e80-\u2fdf\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _PIECE = re.compile(rf"\s*(?:[{_UNSPACED}][^\s{_UNSPACED}]*|[^\s{_UNSPACED}]+)")
 _BEGINS_ANEW = re.compile(rf"[\s{_UNSPACED}]")
-_DRESSED = re.compile(
-    rf"(?P<head>[\s{_UNSPACED}\"'“”‘’«»(\[{{<#*:¿¡「『（]*)(?P<core>.*?)(?P<rear>[\s\"'“”‘’«»)\]}}>.,;:!?…*。，、；：？！」』）]*)", re.DOTALL
-)
+_BEFORE = rf"[\s{_UNSPACED}\"'“”‘’«»(\[{{<#*:¿¡「『（]*"
+_BEHIND = r"[\s\"'“”‘’«»)\]}>.,;:!?…*。，、；：？！」』）]*"
+_DRESSED = re.compile(rf"(?P<head>{_BEFORE})(?P<core>.*?)(?P<rear>{_BEHIND})", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
