@@ -266,7 +266,8 @@ def wrong_values(option: Any) -> Iterator[tuple[str, str]]:
     """Yield values that an option cannot have, each with what the message must say of what it can."""
     kind, info = option.type_descriptor.annotation, option.type_descriptor.parameter_info
     if isinstance(kind, type) and issubclass(kind, Enum):
-        yield "nonsense", ", ".join(list(kind)[:-1]) + f" or {list(kind)[-1]}"
+        *most, last = [str(member) for member in kind]
+        yield "nonsense", f"{', '.join(most)} or {last}"
     elif kind in (int, float):
         yield "nonsense", "number"
         for limit, beyond in ((info.min, -1), (info.max, 1)):
