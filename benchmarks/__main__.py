@@ -5,8 +5,21 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from benchmarks import cpu, demo, gateway, hours, memory, pacing, resume, rotation, sagemaker, start, streams
-from benchmarks import cpu, hours, memory, mic, pacing, resume, rotation, sagemaker, start, streams
+from benchmarks import (
+    cpu,
+    demo,
+    gateway,
+    hours,
+    memory,
+    mic,
+    pacing,
+    redact,
+    resume,
+    rotation,
+    sagemaker,
+    start,
+    streams,
+)
 from benchmarks.measure import Figure, show
 
 PARTS: dict[str, Callable[[], list[Figure]]] = {
@@ -22,6 +35,7 @@ PARTS: dict[str, Callable[[], list[Figure]]] = {
     "sagemaker": sagemaker.all_of_it,
     "gateway": gateway.all_of_it,
     "demo": demo.page,
+    "redact": redact.masking,
 }
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from voxctl.connect import sagemaker as sagemaker
     from voxctl.connect import websocket as websocket
     from voxctl.demo.server import open_demo as open_demo
+    from voxctl.redact.wrapping import redacted as redacted
     from voxctl.session.session import open_session as open_session
     from voxctl.transcript.export import Format as Format
     from voxctl.transcript.export import export as export
@@ -35,6 +36,7 @@ _LAZY = {
     "open_demo": "voxctl.demo.server",
     "open_session": "voxctl.session.session",
     "paced": "voxctl.audio.pace",
+    "redacted": "voxctl.redact.wrapping",
     "sagemaker": "voxctl.connect",
     "websocket": "voxctl.connect",
 }
@@ -51,6 +53,7 @@ __all__ = [
     "open_demo",
     "open_session",
     "paced",
+    "redacted",
     "sagemaker",
     "websocket",
 ]

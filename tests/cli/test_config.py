@@ -251,6 +251,9 @@ WRONG: dict[str, str | None] = {
     "speakers": "A,,B",
     "output": "no/such/folder/x.txt",
     "events": "no/such/events.jsonl",
+    "redact": "card,fax",
+    "redact_pattern": "MRN",
+    "redact_words": "no/such/words.txt",
     "ca_bundle": "no.pem",
     "model": None,
     "api_key": "two\nlines",
@@ -262,8 +265,9 @@ WRONG: dict[str, str | None] = {
 def wrong_values(option: Any) -> Iterator[tuple[str, str]]:
     """Yield values that an option cannot have, each with what the message must say of what it can."""
     kind, info = option.type_descriptor.annotation, option.type_descriptor.parameter_info
-    if issubclass(kind, Enum):
-        yield "nonsense", ", ".join(list(kind)[:-1]) + f" or {list(kind)[-1]}"
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        *most, last = [str(member) for member in kind]
+        yield "nonsense", f"{', '.join(most)} or {last}"
     elif kind in (int, float):
         yield "nonsense", "number"
         for limit, beyond in ((info.min, -1), (info.max, 1)):

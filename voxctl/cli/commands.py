@@ -32,6 +32,7 @@ SUMMARIES = {
     "extend": "Let an endpoint that was deployed with --ttl live longer.",
     "delete": "Delete an endpoint, and all that was made for it.",
     "iam": "Print the IAM policy that a deployer or a caller needs.",
+    "shred": "Remove a transcript, its journal and what was recovered of it.",
     "doctor": "Check this machine and what is chosen: what is there, what is missing, what mends it.",
     "config": "Show every setting, its value, and where it came from.",
 }

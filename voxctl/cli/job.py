@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from voxctl.cli.eventlog import EventLog
     from voxctl.cli.journal import Journal
     from voxctl.cli.output import Output
+    from voxctl.redact.choice import Choice
     from voxctl.transcript.conversation import Conversation
     from voxctl.transcript.transcript import Transcript
 
@@ -44,6 +45,7 @@ class Job:
     timestamps: bool
     output: str | None
     events: str | None
+    redact: Choice | None = None
 
     @property
     def live(self) -> bool:
@@ -69,6 +71,8 @@ class Run:
         What cannot be opened twice stays open in ``kept``. Raises for a single bad input, and ends the program if
         all of several are bad.
         """
+        if self._job.redact:
+            self._job.redact.finders()  # a library that is missing must not be found out with the first word
         for name in self._job.files:
             with self._sparing_the_others(), self._patience_told(name, f"sound from {called(name)}"):
                 opened = self._job.hearing.open(name)
@@ -148,7 +152,8 @@ class Run:
             title = sound.name if len(self._job.files) > 1 else None
             self._view.begin(title, target=target.label, duration_s=sound.duration_s, pace=self._job.speed)
             journal = kept.enter_context(self._journal(name, sound, target))
-            reading = Reading(sound, self._view, self._events, journal)
+            stages = [self._job.redact.stage() for _ in sound.files] if self._job.redact else []
+            reading = Reading(sound, self._view, self._events, journal, stages)
             try:
                 with reading.recorded():
                     await self._listen(sound, reading, target, interrupts)

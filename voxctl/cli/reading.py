@@ -15,6 +15,7 @@ from voxctl.ui.view import View
 if TYPE_CHECKING:
     from voxctl.cli.eventlog import EventLog
     from voxctl.cli.journal import Journal
+    from voxctl.redact.stage import Redaction
 
 
 class Heard(Protocol):
@@ -28,15 +29,26 @@ class Heard(Protocol):
 
 
 class Reading:
-    """Takes the events of an input's sessions. ``transcript`` is right at any moment."""
+    """Takes the events of an input's sessions. ``transcript`` is right at any moment.
 
-    def __init__(self, sound: Heard, view: View, log: EventLog | None, journal: Journal | None) -> None:
+    With ``stages``, one for each channel, nothing is shown, logged or kept that they have not let pass.
+    """
+
+    def __init__(
+        self,
+        sound: Heard,
+        view: View,
+        log: EventLog | None,
+        journal: Journal | None,
+        stages: Sequence[Redaction] = (),
+    ) -> None:
         self.transcript: Transcript | Conversation
         self._channels = sound.channels
         self._name = sound.name
         self._view = view
         self._log = log
         self._journal = journal
+        self._stages = stages
         self._turns: Turns | None = None
         if sound.speakers is None:
             self.transcript = self._single = Transcript(sound.name, channel=self._channels[0])
@@ -46,6 +58,10 @@ class Reading:
 
     def take(self, number: int, event: Event) -> None:
         """Take an event of the session ``number``, 0 being that of the first channel."""
+        for seen in self._stages[number].take(event) if self._stages else (event,):
+            self._put(number, seen)
+
+    def _put(self, number: int, event: Event) -> None:
         for record in (self._journal, self._log):
             if record:
                 record.event(event, self._channels[number])
@@ -68,12 +84,20 @@ class Reading:
         except OutputError:  # perhaps the log's own
             raise
         except VoxError as exc:
+            self._let_out()
             if self._log:
                 self._log.failed(exc)
             raise
         finally:
+            self._let_out()
             for shown in self._turns.finish() if self._turns else ():
                 self._show(shown)
+
+    def _let_out(self) -> None:
+        """Put what the stages still keep back: what could be a number is masked."""
+        for number, stage in enumerate(self._stages):
+            for seen in stage.finish():
+                self._put(number, seen)
 
     def _folded(self, number: int, event: Event) -> Sequence[Event]:
         if self._turns:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, ExitStack
+from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Annotated
 
 import typer
@@ -17,8 +17,9 @@ from voxctl.cli.interrupt import Interrupts, run_interruptible
 from voxctl.cli.job import Job, Run
 from voxctl.cli.parsing import checked_format, judged_by, parse_policy, parse_raw, parse_speed
 from voxctl.cli.places import STANDARD
+from voxctl.cli.redacting import RedactOpt, RedactPatternOpt, RedactWordsOpt, parse_redaction
 from voxctl.cli.settings import UseOpt
-from voxctl.cli.targets import Choice, Target, open_target
+from voxctl.cli.targets import Choice, open_target
 from voxctl.connect import REALTIME_INVOCATION
 from voxctl.errors import Interrupted, UsageError
 from voxctl.ui.streams import product, weather
@@ -64,6 +65,9 @@ def transcribe(
     timestamps: o.TimestampsOpt = False,
     output: o.OutputOpt = None,
     events: o.EventsOpt = None,
+    redact: RedactOpt = None,
+    redact_pattern: RedactPatternOpt = None,
+    redact_words: RedactWordsOpt = None,
     no_resume: o.NoResumeOpt = False,
     rotate_every: o.RotateOpt = None,
     channel: ChannelOpt = None,
@@ -79,19 +83,22 @@ def transcribe(
     invocation_path: aws.InvocationPathOpt = REALTIME_INVOCATION,
 ) -> None:
     """Transcribe audio files: words appear on stdout as they are committed, everything else on stderr."""
+    _check_once(files)
+    form = checked_format(format_, timestamps)
+    headerless = parse_raw(raw, encoding, rate, channels)
+    hearing = Hearing(chunk_ms, headerless, *parse_channel(channel or None, speakers or None))
+    pace, policy = parse_speed(speed, realtime), parse_policy(no_resume, rotate_every)
+    masked = parse_redaction(redact, redact_pattern, redact_words)
+    server = Choice(url, api_key, ca_bundle, endpoint, region, profile, endpoint_url, variant, invocation_path)
+    _carry_out(Job(files, hearing, model or None, pace, policy, form, timestamps, output, events, masked), server)
+
+
+def _check_once(files: Sequence[str]) -> None:
     if files.count(STANDARD) > 1:
         raise UsageError("standard input can be read once", hint="name - a single time.")
-    form = checked_format(format_, timestamps)
-    sound = parse_raw(raw, encoding, rate, channels)
-    pace = parse_speed(speed, realtime)
-    hearing = Hearing(chunk_ms, sound, *parse_channel(channel or None, speakers or None))
-    policy = parse_policy(no_resume, rotate_every)
-    job = Job(files, hearing, model or None, pace, policy, form, timestamps, output, events)
-    server = Choice(url, api_key, ca_bundle, endpoint, region, profile, endpoint_url, variant, invocation_path)
-    _carry_out(job, lambda: open_target(server))
 
 
-def _carry_out(job: Job, open_: Callable[[], AbstractAsyncContextManager[Target]]) -> None:
+def _carry_out(job: Job, server: Choice) -> None:
     view = open_view(product(sys.stdout), weather(sys.stderr), os.environ, live=job.live)
     work = Run(job, view)
     with ExitStack() as kept:
@@ -99,7 +106,7 @@ def _carry_out(job: Job, open_: Callable[[], AbstractAsyncContextManager[Target]
         work.prepare(kept)
 
         async def run(interrupts: Interrupts) -> None:
-            async with open_() as target:
+            async with open_target(server) as target:
                 await work.transcribe(target, interrupts)
 
         if run_interruptible(run, view.say):
