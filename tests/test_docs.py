@@ -34,6 +34,7 @@ def test_the_readme_has_commands_to_run() -> None:
     assert len(QUICK) >= 3 and "make try" in COMMANDS and "voxctl serve" in COMMANDS
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("command", QUICK)
 def test_a_command_of_the_readme_runs(command: str) -> None:
     voxctl = " ".join(map(shlex.quote, VOXCTL))
@@ -44,6 +45,7 @@ def test_a_command_of_the_readme_runs(command: str) -> None:
     assert "had he married" in done.stdout
 
 
+@pytest.mark.real
 async def test_voxctl_serve_of_the_readme_runs() -> None:
     async with started("serve", "--port", "0") as program:
         assert "ws://127.0.0.1:" in await asyncio.wait_for(program.say_until("serving"), 30)

@@ -32,6 +32,7 @@ def test_the_readme_shows_the_library_in_a_few_lines() -> None:
     assert SHOWN and all(len([line for line in code.splitlines() if line]) <= 12 for code in SHOWN)
 
 
+@pytest.mark.real
 def test_what_the_readme_shows_runs_as_shown(shown: Path) -> None:
     done = python(shown)
     assert done.returncode == 0, done.stderr

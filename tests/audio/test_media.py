@@ -256,6 +256,7 @@ print(next(line.split()[1] for line in Path("/proc/self/status").read_text().spl
 """
 
 
+@pytest.mark.real
 def test_a_long_recording_takes_the_memory_of_a_short_one(clip: Samples, tmp_path: Path) -> None:
     peaks_kb = []
     for n_times in (1, 60):

@@ -67,6 +67,7 @@ def peak_mb_through_a_pipe(n_mb: int) -> float:
     return peak_kb / 1024
 
 
+@pytest.mark.real
 def test_a_long_pipe_takes_the_memory_of_a_short_one() -> None:
     assert peak_mb_through_a_pipe(61) - peak_mb_through_a_pipe(1) < 30
 

@@ -100,6 +100,7 @@ def test_logs_that_do_not_come_hold_nobody_up(cloud: Services) -> None:
     assert time.monotonic() - started < 2.5
 
 
+@pytest.mark.real
 async def test_what_aws_does_not_come_to_say_is_not_waited_for(
     cloud: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -130,6 +130,7 @@ def test_credentials_that_are_no_good_are_one_line(aws: Aws, code: str, status: 
     assert hint in (caught.value.hint or "")
 
 
+@pytest.mark.real
 def test_a_control_plane_that_asks_for_patience_is_given_some_and_then_told_of(aws: Aws) -> None:
     aws.push(labels=GOOD)
     aws.faults["GetCallerIdentity"] = [("Throttling", "Rate exceeded", 400)]

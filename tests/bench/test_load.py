@@ -92,6 +92,7 @@ def test_words_are_compared_with_what_was_said() -> None:
     assert found.cer and 0 < found.cer < 0.2
 
 
+@pytest.mark.real
 def test_a_client_that_is_too_slow_is_called_so() -> None:
     async def held_up() -> Measures:
         async def hold() -> None:

@@ -108,6 +108,7 @@ async def slow_down(program: Program) -> None:
         await asyncio.sleep(0.1)
 
 
+@pytest.mark.real
 async def test_after_ctrl_c_no_process_is_left() -> None:
     async with (
         (server := CalibratedServer()).on_a_port() as url,

@@ -31,6 +31,7 @@ async def test_every_format_can_go_to_stdout(arguments: list[str], start: str) -
     assert len(done.out.split()) > 8 and done.out.endswith("\n")
 
 
+@pytest.mark.real
 async def test_a_folder_gets_a_document_for_each_good_input(tmp_path: Path) -> None:
     inputs = [tmp_path / f"{name}.wav" for name in ("one", "two", "bad")]
     for path in inputs[:2]:
@@ -63,6 +64,7 @@ async def test_one_bad_file_of_fifty_is_reported_and_the_others_are_written(tmp_
     assert len({path.read_text("utf-8") for path in out.iterdir()}) == 1, "every document is whole"
 
 
+@pytest.mark.real
 async def test_ctrl_c_in_the_middle_of_fifty_leaves_only_whole_files(tmp_path: Path) -> None:
     inputs, out = fifty(tmp_path), tmp_path / "out"
     async with (

@@ -40,6 +40,7 @@ async def killed_in_mid_stream(output: Path, *arguments: str) -> None:
         await program.process.wait()
 
 
+@pytest.mark.real
 async def test_after_kill_9_the_next_start_says_so_and_recovers_the_text(tmp_path: Path) -> None:
     output = tmp_path / "talk.srt"
     await killed_in_mid_stream(output, "--format", "srt")

@@ -64,6 +64,7 @@ async def test_words_on_stdout_are_masked_and_keep_their_order_and_their_times(t
     assert "[DIGITS]" in document["text"] and "734912" not in done.out
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("cut_at", [18, *(pytest.param(n, marks=HEAVY) for n in (12, 48, 60))])
 async def test_after_kill_9_neither_the_journal_nor_what_is_recovered_has_a_number(tmp_path: Path, cut_at: int) -> None:
     output, events = tmp_path / "talk.txt", tmp_path / "events.log"

@@ -141,6 +141,7 @@ def nobody_left(processes: list[psutil.Process]) -> bool:
     return not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
 
 
+@pytest.mark.real
 async def test_what_is_announced_is_vllm_itself(vllm: Path, tmp_path: Path) -> None:
     async with serving(vllm, "--max-streams", "3", "--max-model-len", "2048") as (said, program):
         answer = json.loads(await asyncio.to_thread(get, said["url"], "/v1/models"))
@@ -155,6 +156,7 @@ async def test_what_is_announced_is_vllm_itself(vllm: Path, tmp_path: Path) -> N
     assert f"serving {model} to 3 streams at {said['url']}" in done.err and "ending vLLM" in done.err
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_told_to_end_it_leaves_no_process_and_no_log(vllm: Path, number: signal.Signals, tmp_path: Path) -> None:
     async with serving(vllm) as (_, program):
@@ -168,6 +170,7 @@ async def test_told_to_end_it_leaves_no_process_and_no_log(vllm: Path, number: s
     assert not logs_in(tmp_path)
 
 
+@pytest.mark.real
 async def test_one_that_will_not_end_is_made_to(vllm: Path) -> None:
     async with serving(vllm, "--", "stubborn") as (_, program):
         below = processes_below(program)
@@ -213,6 +216,7 @@ async def test_what_is_not_understood_names_the_log(vllm: Path, tmp_path: Path) 
     assert done.code == 4 and "exit code 3" in shown_error(done)[0] and str(log) in shown_error(done)[1]
 
 
+@pytest.mark.real
 async def test_one_that_dies_later_is_explained_even_if_its_log_was_tidied_away(vllm: Path, tmp_path: Path) -> None:
     async with serving(vllm) as (_, program):
         below = processes_below(program)
@@ -224,6 +228,7 @@ async def test_one_that_dies_later_is_explained_even_if_its_log_was_tidied_away(
     assert done.code == 4 and "vLLM ended: it finds no GPU" in shown_error(done)[0] and nobody_left(below)
 
 
+@pytest.mark.real
 async def test_a_port_that_somebody_else_took_in_between_is_replaced(
     vllm: Path, no_tools: Path, tmp_path: Path
 ) -> None:

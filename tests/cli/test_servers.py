@@ -63,6 +63,7 @@ async def test_a_port_that_is_taken_is_said() -> None:
     assert done.code == 4 and "in use" in shown_error(done)[0]
 
 
+@pytest.mark.real
 async def test_a_key_opens_the_server_and_no_key_does_not() -> None:
     async with serving("--api-key", "s3cret") as (url, _):
         refused = await run("transcribe", CLIP, "--url", url, "--no-resume")
@@ -91,6 +92,7 @@ async def test_a_full_server_is_waited_for_which_is_said() -> None:
     assert "every stream of the server is taken: It serves 1 stream at a time" in tries[0]
 
 
+@pytest.mark.real
 async def test_a_server_that_is_killed_is_said_and_the_text_is_kept() -> None:
     async with (
         serving() as (url, server),

@@ -76,6 +76,7 @@ async def test_several_documents_are_a_line_each() -> None:
     assert len(texts) == 2 and texts[0] == texts[1]
 
 
+@pytest.mark.real
 async def test_standard_input_is_a_file_like_any_other() -> None:
     with CLIP.open("rb") as clip:
         async with started("transcribe", "-", stdin=clip.fileno()) as program:
@@ -83,6 +84,7 @@ async def test_standard_input_is_a_file_like_any_other() -> None:
     assert done.code == 0 and done.out.startswith(WORDS)
 
 
+@pytest.mark.real
 async def test_words_of_a_live_pipe_come_before_it_ends() -> None:
     sound = CLIP.read_bytes()
     async with started("transcribe", "-", stdin=asyncio.subprocess.PIPE) as program:
@@ -97,6 +99,7 @@ async def test_words_of_a_live_pipe_come_before_it_ends() -> None:
     assert done.code == 0 and done.out.endswith("himself\n")
 
 
+@pytest.mark.real
 async def test_a_pipe_that_closes_early_gives_what_came() -> None:
     async with started("transcribe", "-", stdin=asyncio.subprocess.PIPE) as program:
         assert program.process.stdin
@@ -154,6 +157,7 @@ async def test_a_bad_file_is_found_before_a_server_is_asked() -> None:
     assert done.code == 3
 
 
+@pytest.mark.real
 async def test_a_truncated_file_gives_what_is_there_and_exits_6(tmp_path: Path) -> None:
     path = tmp_path / "short.wav"
     path.write_bytes(CLIP.read_bytes()[:160_001])
@@ -162,6 +166,7 @@ async def test_a_truncated_file_gives_what_is_there_and_exits_6(tmp_path: Path) 
     assert "short.wav is cut short: 138 kB that its header promises are missing" in shown_error(done)[0]
 
 
+@pytest.mark.real
 async def test_a_header_that_promises_a_little_more_is_no_matter(tmp_path: Path) -> None:
     path = tmp_path / "odd.wav"
     path.write_bytes(SHORT.read_bytes()[:-1_990])
@@ -222,6 +227,7 @@ async def test_ctrl_c_once_finishes_with_what_was_heard() -> None:
     assert "finishing with what was heard" in done.err and done.took_s < 10
 
 
+@pytest.mark.real
 async def test_ctrl_c_once_with_json_still_gives_a_whole_document() -> None:
     async with started("transcribe", CLIP, "--realtime", "--format", "json") as program:
         await program.say_until("low-accuracy")
@@ -249,6 +255,7 @@ async def test_ctrl_c_twice_leaves_at_once() -> None:
     assert time.monotonic() - pressed_s < 3
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("wait_s", [0.0, 1.5])
 async def test_ctrl_c_twice_leaves_though_nobody_reads_what_is_written(wait_s: float) -> None:
     unread, writing = os.pipe()
@@ -284,6 +291,7 @@ def shell(command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=50, check=False, cwd=REPOSITORY)
 
 
+@pytest.mark.real
 def test_a_full_disk_is_said_and_is_no_bug_of_ours() -> None:
     for command in ("voxctl transcribe CLIP > /dev/full", "voxctl --help > /dev/full"):
         done = shell(command)
@@ -308,6 +316,7 @@ def test_help_into_a_closed_pipe_ends_quietly() -> None:
     assert done.stdout.strip() == "0" and done.stderr == ""
 
 
+@pytest.mark.real
 async def test_ctrl_c_before_there_is_anything_to_keep_leaves() -> None:
     async with started("transcribe", "-", stdin=asyncio.subprocess.PIPE) as program:
         waiting = await asyncio.wait_for(program.say_until("waiting"), 20)
@@ -317,6 +326,7 @@ async def test_ctrl_c_before_there_is_anything_to_keep_leaves() -> None:
     assert done.code == 130 and "Traceback" not in done.err
 
 
+@pytest.mark.real
 async def test_a_named_pipe_without_a_writer_is_said_once(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
@@ -327,6 +337,7 @@ async def test_a_named_pipe_without_a_writer_is_said_once(tmp_path: Path) -> Non
     assert done.code == 4 and "waiting" not in done.err
 
 
+@pytest.mark.real
 def test_a_reader_that_has_seen_enough_ends_it_quietly() -> None:
     shell = f'{shlex.join([*VOXCTL, "transcribe", str(SHORT), str(SHORT)])} | head -c 3; echo " ${{PIPESTATUS[0]}}"'
     done = subprocess.run(

@@ -207,6 +207,7 @@ def test_a_wrong_command_line_is_told_before_anything_is_done(
     assert not any("build" in call and "--" in call for call in docker.calls)
 
 
+@pytest.mark.real
 def test_a_plain_docker_is_taken_where_it_is_asked_for(docker: Scripted, aws: Cloud, tmp_path: Path) -> None:
     pushed(aws, "v1")
     run = build(tmp_path, "--push", "--builder", "docker", "--tag", "voxctl:v1", "--json")

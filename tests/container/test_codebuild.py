@@ -79,6 +79,7 @@ def test_it_is_said_what_is_waited_for(working: Cloud, tmp_path: Path) -> None:
     assert run.code == 0 and "starting a machine\n" in run.err and "building\n" in run.err
 
 
+@pytest.mark.real
 def test_the_second_build_makes_nothing_anew(working: Cloud, tmp_path: Path) -> None:
     assert build(tmp_path, "--tag", "voxctl:v1").code == 0
     working.asked.clear()
@@ -154,11 +155,13 @@ def test_what_may_not_be_done_is_said_in_one_line(action: str, expected: str, wo
     assert run.code == 5 and shown_error(run)[0].startswith(expected), run.err
 
 
+@pytest.mark.real
 def test_a_log_that_may_not_be_read_stops_no_build(working: Cloud, tmp_path: Path) -> None:
     working.denied.add("GetLogEvents")
     assert build(tmp_path, "--tag", "voxctl:v1").code == 0
 
 
+@pytest.mark.real
 def test_ctrl_c_stops_the_build_in_aws(aws: Cloud, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "voxctl", "build", "--builder", "codebuild", "--push"]
     running = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -105,6 +105,7 @@ OLD = [pytest.mark.filterwarnings("ignore:.*deprecated"), pytest.mark.filterwarn
 WAYS = pytest.mark.parametrize("ws", ["websockets-sansio", pytest.param("websockets", marks=OLD)])
 
 
+@pytest.mark.real
 @WAYS
 @pytest.mark.parametrize("way", ["closed", "cut", "half closed", "binary", "too much at once"])
 async def test_however_a_stream_ends_its_place_is_free_again(way: str, ws: str) -> None:
@@ -191,6 +192,7 @@ async def test_one_message_carries_half_a_minute_and_no_more() -> None:
 # -- ends ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.real
 @WAYS
 async def test_a_client_that_answers_no_ping_is_counted_and_its_place_is_free(ws: str) -> None:
     async with open_gate(ScriptedEngine(), ONE, ws=ws, ws_ping_interval=0.2, ws_ping_timeout=0.2) as gate:
@@ -204,6 +206,7 @@ async def test_a_client_that_answers_no_ping_is_counted_and_its_place_is_free(ws
         assert gate.gateway.figures.ends["keepalive"] == 1
 
 
+@pytest.mark.real
 @WAYS
 async def test_a_client_whose_sound_waits_has_time_to_answer_a_ping(ws: str) -> None:
     engine = ScriptedEngine()
@@ -261,6 +264,7 @@ async def test_a_model_that_does_not_answer_is_given_up() -> None:
         assert gate.gateway.figures.ends["stuck"] == 1
 
 
+@pytest.mark.real
 async def test_a_client_that_reads_nothing_and_is_gone_does_not_keep_its_place() -> None:
     """The application waits for the client to read; only the server below knows that it never will."""
     ended = asyncio.Event()
@@ -316,6 +320,7 @@ async def test_the_first_utterance_tells_the_models_delay() -> None:
 # -- what is counted and said --------------------------------------------------------------------------------------
 
 
+@pytest.mark.real
 async def test_the_lines_for_cloudwatch_hold_the_figures_and_nothing_that_was_said(
     capfd: pytest.CaptureFixture[str],
 ) -> None:

@@ -170,6 +170,7 @@ def play_many(n: int) -> None:
         sequences()
 
 
+@pytest.mark.real
 def test_hundreds_of_random_sequences_are_followed_and_bounded() -> None:
     play_many(300)
 

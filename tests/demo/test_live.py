@@ -191,6 +191,7 @@ async def test_a_model_that_cannot_be_reached_is_said_in_words() -> None:
         assert "127.0.0.1:1" in news["error"]["message"] and news["error"]["hint"]
 
 
+@pytest.mark.real
 async def test_a_model_that_breaks_off_is_said_and_costs_no_sound() -> None:
     async with (
         peer_server() as upstream,

@@ -103,6 +103,7 @@ async def test_a_check_that_does_not_let_go_is_left_behind() -> None:
     over.set()
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("stuck", ["holds_on", "hangs_in_a_thread"])
 def test_the_program_ends_though_a_check_never_lets_go(stuck: str) -> None:
     script = f"""

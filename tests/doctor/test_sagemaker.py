@@ -146,6 +146,7 @@ async def test_an_image_without_the_label_gets_no_streams(aws: Cloud) -> None:
     assert (await found("image label")).status is Status.FAILED
 
 
+@pytest.mark.real
 async def test_a_label_that_cannot_be_known_is_a_note(aws: Cloud) -> None:
     aws.denied = {"BatchGetImage"}
     finding = await found("image label")
@@ -207,6 +208,7 @@ async def test_the_time_is_the_runtime_s_or_that_of_aws_where_it_does_not_tell_i
     assert (await found("clock", asked)).status is Status.FAILED
 
 
+@pytest.mark.real
 async def test_a_stream_that_is_refused_is_a_failure_whatever_else_was_found(
     aws: Cloud, service: FakeSageMaker
 ) -> None:
@@ -254,6 +256,7 @@ async def test_an_answer_that_is_not_of_aws_is_a_finding(aws: Cloud, monkeypatch
         assert (await found("permission")).status is Status.NOTE
 
 
+@pytest.mark.real
 async def test_a_control_plane_that_hangs_is_a_finding(aws: Cloud) -> None:
     aws.slow_s = 4.0
     began = time.monotonic()

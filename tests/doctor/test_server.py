@@ -82,6 +82,7 @@ async def test_a_sick_server_is_a_failure_and_one_without_the_path_is_not() -> N
     assert server.status is Status.OK and "404" in server.found
 
 
+@pytest.mark.real
 async def test_nobody_listening_and_nobody_answering_are_failures_in_time() -> None:
     async with silent_listener() as port:
         began = time.monotonic()

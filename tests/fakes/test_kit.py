@@ -548,6 +548,7 @@ def test_a_survivable_schedule_leaves_a_server_that_works() -> None:
     assert 20 <= mean_s <= 30
 
 
+@pytest.mark.real
 def test_most_strikes_of_a_schedule_find_their_mark() -> None:
     async def work(connect: Connector, spoken: Script) -> None:
         for _ in range(25):  # from the start each time: a client that cannot resume

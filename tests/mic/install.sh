@@ -24,17 +24,8 @@ as_root=
 [ "$(id -u)" = 0 ] || as_root=sudo
 mkdir -p build
 
-step() {
-    name=$1
-    shift
-    for attempt in 1 2; do
-        "$@" >"$log" 2>&1 && return 0
-        [ "$attempt" = 2 ] || echo "$name failed, trying once more …" >&2
-    done
-    tail -n 20 "$log" >&2
-    echo "set-up stopped while $name; the whole log is $log" >&2
-    exit 1
-}
+: >"$log"
+. .ci/step.sh
 
 install() {
     # shellcheck disable=SC2086  # words are meant

@@ -288,6 +288,7 @@ async def test_health_follows_the_recogniser() -> None:
         raise AssertionError("it never said so")
 
 
+@pytest.mark.real
 def test_no_worker_outlives_a_server_that_is_killed() -> None:
     program = (
         "import asyncio\n"

@@ -256,12 +256,14 @@ def test_a_rotation_waits_until_it_is_certain(pause_rate: float) -> None:
     assert delays[75] <= 3.0
 
 
+@pytest.mark.real
 def test_recognisers_that_agree_on_every_word_are_joined_without_a_flaw() -> None:
     perfect = Ear(3, misheard=0.0, missed=0.0, made_up=0.0, merged=0.0, split=0.0)
     counts, _ = tally("resume", range(400), 0.0, perfect)
     assert counts["wrong"] == 0 and counts["uncertain"] <= 12, counts
 
 
+@pytest.mark.real
 def test_more_words_do_not_change_a_certain_answer() -> None:
     changed = 0
     for seed in range(200):

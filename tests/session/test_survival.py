@@ -27,6 +27,7 @@ def test_every_word_survives_every_schedule(first: int) -> None:
         assert outcome.perfect, f"{faults}\n{outcome}\n{faults!r}"
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("first", range(0, 50, _BATCH))
 def test_as_fast_as_the_server_can_it_is_no_different(first: int) -> None:
     for faults in SURVIVABLE[first : first + _BATCH]:
@@ -49,6 +50,7 @@ def test_a_recogniser_with_faults_of_its_own_is_joined_all_the_same() -> None:
     assert n_seams > 80 and n_wrong <= 1
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("first", range(0, 100, _BATCH))
 def test_what_cannot_be_survived_ends_with_one_error_and_never_hangs(first: int) -> None:
     for seed in range(first, first + _BATCH):
@@ -68,6 +70,7 @@ def rotated(outcome: Outcome, least: int) -> bool:
     return outcome.perfect and outcome.count(Rotated) >= least and not outcome.n_uncertain
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("pace", [1.0, None], ids=["live", "as fast as it can"])
 @pytest.mark.parametrize("pauseless_s", [0.0, 60.0], ids=["with pauses", "without a pause"])
 def test_rotation_costs_no_word(pace: float | None, pauseless_s: float) -> None:
@@ -175,6 +178,7 @@ def test_five_connections_without_progress_are_enough() -> None:
     assert isinstance(outcome.error, ConnectionLost) and len(outcome.server.lines) <= 7
 
 
+@pytest.mark.real
 def test_a_fault_a_minute_for_twenty_minutes_costs_no_word() -> None:
     """``test_memory.py`` does the same for ten hours."""
     spoken = script(99, 1_200.0, pause_rate=0.2)

@@ -272,6 +272,7 @@ def test_a_frame_that_cannot_be_written_is_told_to_whoever_shows_the_next_event(
     asyncio.run(run())
 
 
+@pytest.mark.real
 def test_the_tail_between_new_words_and_its_own_change_is_never_drawn() -> None:
     with playing("slow", 80) as terminal:
         terminal.wait_until(lambda: "an excellent cook is born" in " ".join(terminal.rows))

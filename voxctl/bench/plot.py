@@ -11,6 +11,8 @@ _WIDTH, _HEIGHT = 640, 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 16, 14, 46
 _N_TICKS = 5
 _N_COLOURS = 6
+#: What is less is nothing to anybody who looks at a plot.
+_LEAST = 1e-9
 
 Point = tuple[float, float]
 
@@ -81,7 +83,7 @@ def _y(value: float, most: float) -> float:
 
 def _round_up(value: float) -> float:
     """Return a round number, a multiple of the ticks, that is not below ``value``."""
-    if value <= 0:
+    if value < _LEAST:
         return 1.0
     step = value / _N_TICKS
     power = 10.0 ** math.floor(math.log10(step))
