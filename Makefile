@@ -10,7 +10,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup try lint test test-real bench docs constraints clean
 
-PYTEST_WORKERS ?= 4
+PYTEST_WORKERS ?= 3
 
 help:
 	@sed -n 's/^# \(make [a-z-]* *\)/\1/p' Makefile

@@ -6,7 +6,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 
 import pytest
@@ -154,6 +154,16 @@ def room_of(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
+def by_room(paths: list[Path]) -> list[list[Path]]:
+    """Return the files of each room together: a test for each file would take longer than what it tests."""
+    rooms = groupby(sorted(paths), key=lambda path: name_of(path).split("/")[0])
+    return [list(files) for _, files in rooms]
+
+
+def room_of_all(paths: list[Path]) -> str:
+    return name_of(paths[0]).split("/")[0].removesuffix(".py")
+
+
 def imports_of(path: Path) -> Iterator[str]:
     """Yield every module a file imports, anywhere in it."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
@@ -174,42 +184,48 @@ def functions_of(path: Path) -> Iterator[tuple[Function, int]]:
             yield node, (node.end_lineno or 0) - node.lineno + 1 - docstring
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_a_room_imports_only_what_the_table_allows(path: Path) -> None:
-    room = room_of(path)
-    assert room in MAY_IMPORT, f"{name_of(path)}: add the new room {room!r} to MAY_IMPORT and to ARCHITECTURE.md"
-    for imported in imports_of(path):
-        if not imported.startswith("voxctl."):
-            continue
-        wanted = imported.removeprefix("voxctl.")
-        allowed = MAY_IMPORT[room] | {room}
-        fits = any(wanted == a or wanted.startswith(f"{a}.") for a in allowed)
-        assert fits, f"{name_of(path)} imports voxctl.{wanted}; {room} may import only {sorted(allowed)}"
+@pytest.mark.parametrize("paths", by_room(MODULES), ids=room_of_all)
+def test_a_room_imports_only_what_the_table_allows(paths: list[Path]) -> None:
+    for path in paths:
+        room = room_of(path)
+        assert room in MAY_IMPORT, f"{name_of(path)}: add the new room {room!r} to MAY_IMPORT and to ARCHITECTURE.md"
+        for imported in imports_of(path):
+            if not imported.startswith("voxctl."):
+                continue
+            wanted = imported.removeprefix("voxctl.")
+            allowed = MAY_IMPORT[room] | {room}
+            fits = any(wanted == a or wanted.startswith(f"{a}.") for a in allowed)
+            assert fits, f"{name_of(path)} imports voxctl.{wanted}; {room} may import only {sorted(allowed)}"
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_a_foreign_package_stays_behind_its_border(path: Path) -> None:
-    for imported in imports_of(path):
-        places = ONLY_IN.get(imported.split(".")[0])
-        assert places is None or name_of(path).startswith(places), (
-            f"{name_of(path)} imports {imported}; go through {', '.join(places or ())} instead"
+@pytest.mark.parametrize("paths", by_room(MODULES), ids=room_of_all)
+def test_a_foreign_package_stays_behind_its_border(paths: list[Path]) -> None:
+    for path in paths:
+        for imported in imports_of(path):
+            places = ONLY_IN.get(imported.split(".")[0])
+            assert places is None or name_of(path).startswith(places), (
+                f"{name_of(path)} imports {imported}; go through {', '.join(places or ())} instead"
+            )
+
+
+@pytest.mark.parametrize("paths", by_room(INSIDE), ids=room_of_all)
+def test_the_container_imports_only_itself_and_the_standard_library(paths: list[Path]) -> None:
+    for path in paths:
+        for imported in imports_of(path):
+            top = imported.split(".")[0]
+            fits = top == "gateway" or top in sys.stdlib_module_names or (name_of(path), top) in INSIDE_MAY_IMPORT
+            assert fits, f"{name_of(path)} imports {imported}, which vLLM's image need not have: do without it"
+
+
+@pytest.mark.parametrize("paths", by_room([*MODULES, *INSIDE]), ids=room_of_all)
+def test_no_file_and_no_function_outgrows_its_budget(paths: list[Path]) -> None:
+    for path in paths:
+        n_lines = len(path.read_text("utf-8").splitlines())
+        assert n_lines <= MODULE_LINES, (
+            f"{name_of(path)} has {n_lines} lines: split it at the seam you would explain first"
         )
-
-
-@pytest.mark.parametrize("path", INSIDE, ids=name_of)
-def test_the_container_imports_only_itself_and_the_standard_library(path: Path) -> None:
-    for imported in imports_of(path):
-        top = imported.split(".")[0]
-        fits = top == "gateway" or top in sys.stdlib_module_names or (name_of(path), top) in INSIDE_MAY_IMPORT
-        assert fits, f"{name_of(path)} imports {imported}, which vLLM's image need not have: do without it"
-
-
-@pytest.mark.parametrize("path", [*MODULES, *INSIDE], ids=name_of)
-def test_no_file_and_no_function_outgrows_its_budget(path: Path) -> None:
-    n_lines = len(path.read_text("utf-8").splitlines())
-    assert n_lines <= MODULE_LINES, f"{name_of(path)} has {n_lines} lines: split it at the seam you would explain first"
-    for function, length in functions_of(path):
-        assert length <= FUNCTION_LINES, f"{name_of(path)}: {function.name} has {length} lines: name a part of it"
+        for function, length in functions_of(path):
+            assert length <= FUNCTION_LINES, f"{name_of(path)}: {function.name} has {length} lines: name a part of it"
 
 
 def test_most_functions_are_short() -> None:
@@ -218,16 +234,17 @@ def test_most_functions_are_short() -> None:
     assert p95 <= FUNCTION_LINES_P95, f"19 of 20 functions should have at most {FUNCTION_LINES_P95} lines, not {p95}"
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_the_library_is_mute(path: Path) -> None:
-    if room_of(path) in ("ui", "cli"):
-        return
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.Call):
-            called = ast.unparse(node.func)
-            assert called not in ("print", "logging.basicConfig", "sys.stdout.write", "sys.stderr.write"), (
-                f"{name_of(path)}:{node.lineno} calls {called}: give an event or log; only ui/ and cli/ write"
-            )
+@pytest.mark.parametrize("paths", by_room(MODULES), ids=room_of_all)
+def test_the_library_is_mute(paths: list[Path]) -> None:
+    for path in paths:
+        if room_of(path) in ("ui", "cli"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call):
+                called = ast.unparse(node.func)
+                assert called not in ("print", "logging.basicConfig", "sys.stdout.write", "sys.stderr.write"), (
+                    f"{name_of(path)}:{node.lineno} calls {called}: give an event or log; only ui/ and cli/ write"
+                )
 
 
 def test_catch_alls_are_rare_and_say_why() -> None:
@@ -249,22 +266,24 @@ def _catches_all(handler: ast.ExceptHandler) -> bool:
     return handler.type is None or ast.unparse(handler.type) in ("Exception", "BaseException")
 
 
-@pytest.mark.parametrize("path", [*MODULES, *INSIDE], ids=name_of)
-def test_names_say_what_a_thing_is(path: Path) -> None:
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.ClassDef):
-            assert not node.name.endswith(("Manager", "Handler", "Helper", "Utils", "Base")), (
-                f"{name_of(path)}: {node.name}: name it for what it is, not for the pattern"
-            )
+@pytest.mark.parametrize("paths", by_room([*MODULES, *INSIDE]), ids=room_of_all)
+def test_names_say_what_a_thing_is(paths: list[Path]) -> None:
+    for path in paths:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                assert not node.name.endswith(("Manager", "Handler", "Helper", "Utils", "Base")), (
+                    f"{name_of(path)}: {node.name}: name it for what it is, not for the pattern"
+                )
 
 
-@pytest.mark.parametrize("path", [*MODULES, *INSIDE], ids=name_of)
-def test_what_is_public_says_what_it_promises(path: Path) -> None:
-    tree = ast.parse(path.read_text("utf-8"))
-    assert ast.get_docstring(tree), f"{name_of(path)}: begin with a docstring of the module"
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
-            assert ast.get_docstring(node), f"{name_of(path)}: class {node.name} needs a docstring"
+@pytest.mark.parametrize("paths", by_room([*MODULES, *INSIDE]), ids=room_of_all)
+def test_what_is_public_says_what_it_promises(paths: list[Path]) -> None:
+    for path in paths:
+        tree = ast.parse(path.read_text("utf-8"))
+        assert ast.get_docstring(tree), f"{name_of(path)}: begin with a docstring of the module"
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                assert ast.get_docstring(node), f"{name_of(path)}: class {node.name} needs a docstring"
 
 
 def loaded_by(*arguments: str) -> set[str]:

@@ -162,6 +162,7 @@ async def test_the_faster_reader_waits_a_window_ahead_of_the_slower(tmp_path: Pa
         assert ahead_s == chunks[-1].end_s == 180
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("how", ["never read", "left", "failed", "cancelled"])
 async def test_a_reader_that_ends_early_holds_up_nobody(how: str, tmp_path: Path) -> None:
     first, second = open_channels(long_recording(tmp_path / "long.wav"))

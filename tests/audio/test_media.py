@@ -38,6 +38,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, clip: Samples) -> Path:
     return folder
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("media", MEDIA, ids=lambda media: media.name)
 def test_what_a_phone_a_browser_or_a_camera_wrote_gives_the_clip(media: Media, folder: Path, clip: Samples) -> None:
     with open_audio(folder / media.name) as file:

@@ -72,6 +72,7 @@ def test_a_long_pipe_takes_the_memory_of_a_short_one() -> None:
     assert peak_mb_through_a_pipe(61) - peak_mb_through_a_pipe(1) < 30
 
 
+@pytest.mark.real
 def test_twenty_minutes_take_the_memory_of_one(tmp_path: Path) -> None:
     assert peak_mb(tmp_path, 20) - peak_mb(tmp_path, 1) < 30
 

@@ -49,6 +49,7 @@ PROGRESSIVE = [
 ]  # fmt: skip
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("kind", PROGRESSIVE)
 def test_sound_comes_out_of_a_pipe_before_the_rest_is_written(kind: str, tmp_path: Path) -> None:
     data = stored(kind)
@@ -237,6 +238,7 @@ def test_a_terminal_as_standard_input_says_that_nothing_is_piped_in() -> None:
     assert message.startswith("standard input is a terminal: nothing is piped in\npipe sound in: ")
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("kind", ["WAV-PCM_16", "MP3-MPEG_LAYER_III"])
 @pytest.mark.parametrize("n_bytes", [0, 20])
 def test_ctrl_c_ends_the_wait_for_a_pipe_in_which_nothing_comes(kind: str, n_bytes: int) -> None:

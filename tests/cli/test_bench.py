@@ -133,6 +133,7 @@ async def test_texts_beside_the_sound_give_a_word_error_rate(tmp_path: Path) -> 
     assert report_of(done.out)["levels"][0]["all"]["wer"] == pytest.approx(0.2)
 
 
+@pytest.mark.real
 async def test_nobody_listening_is_said_at_once() -> None:
     done = await run("bench", "--url", "ws://127.0.0.1:9", limit_s=20)
     assert done.code == 4 and "127.0.0.1:9" in shown_error(done)[0]

@@ -320,6 +320,7 @@ async def test_a_path_in_a_file_is_meant_from_where_the_file_is(folder: Path) ->
     assert await value(inner, "ca_bundle") == (str(folder / "certs/ca.pem"), str(folder / "voxctl.toml"))
 
 
+@pytest.mark.real
 async def test_help_reads_no_file(folder: Path) -> None:
     write(folder, "this is no TOML")
     for command in (
@@ -390,6 +391,7 @@ async def test_a_setting_that_differs_between_commands_has_a_row_for_each(folder
     assert ["model", "one", "voxctl.toml"] in lines
 
 
+@pytest.mark.real
 async def test_files_and_profiles_are_named(tmp_path: Path, folder: Path) -> None:
     own = mine(tmp_path, "[profiles.lab]")
     document = await shown(folder, "--use", "lab", VOXCTL_CONFIG=own)
@@ -401,6 +403,7 @@ async def test_files_and_profiles_are_named(tmp_path: Path, folder: Path) -> Non
     assert "profiles: lab (in use)" in (await run("config", "--use", "lab", cwd=folder, env={"VOXCTL_CONFIG": own})).out
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("columns", [40, 80, 200])
 def test_it_fits_a_terminal_and_cannot_command_it(folder: Path, columns: int) -> None:
     write(folder, 'model = "a\\u001b[2Jb"\nurl = "天気"')

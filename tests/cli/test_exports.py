@@ -81,6 +81,7 @@ async def test_ctrl_c_in_the_middle_of_fifty_leaves_only_whole_files(tmp_path: P
     assert last.read_text("utf-8").startswith("1\n00:00:00,"), "that in progress holds what was heard"
 
 
+@pytest.mark.real
 async def test_a_file_gets_the_document_that_its_suffix_names_and_stdout_nothing(tmp_path: Path) -> None:
     target = tmp_path / "talk.json"
     done = await run("transcribe", CLIP, "-o", target)
@@ -102,6 +103,7 @@ def test_a_suffix_names_a_format_and_a_folder_none(
     assert format_named_by(output) == form
 
 
+@pytest.mark.real
 async def test_a_typed_suffix_is_nearer_than_timestamps_in_a_file_and_no_format_is_taken_from_it_that_is_there(
     tmp_path: Path,
 ) -> None:

@@ -238,6 +238,7 @@ def test_what_is_said_is_written_over_nothing(tmp_path: Path) -> None:
     assert output.read_text() == "precious"
 
 
+@pytest.mark.real
 @pytest.mark.parametrize(
     ("module", "code", "message", "hint"),
     [

@@ -251,6 +251,7 @@ def test_the_null_device_takes_everything_and_stays_what_it_is() -> None:
     assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("path", ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
 def test_stdout_is_written_where_it_stands(path: str) -> None:
     code = f"from tests.cli.test_output import write; write({path!r}, 'a.wav', 'b.wav')"

@@ -31,6 +31,7 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.real
 async def test_a_dropped_connection_costs_no_word_and_is_on_record(speech: Path, tmp_path: Path) -> None:
     faults = (Strike(Fault("drop"), 6.0), Strike(Fault("error", code=1012), 14.0))
     events = tmp_path / "events.jsonl"
@@ -109,6 +110,7 @@ async def test_ctrl_c_while_no_server_is_there_keeps_what_was_heard(speech: Path
     assert done.code == 130 and not document["complete"] and len(document["words"]) > 8
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("seconds", ["3", "-1", "often"])
 async def test_a_rotation_that_makes_no_sense_is_refused(speech: Path, seconds: str) -> None:
     done = await run("transcribe", speech, "--rotate-every", seconds)

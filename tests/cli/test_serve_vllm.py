@@ -200,6 +200,7 @@ async def test_when_voxctl_is_killed_its_vllm_ends_too(vllm: Path, tmp_path: Pat
         assert await asyncio.to_thread(nobody_left, below) and not logs_in(tmp_path)
 
 
+@pytest.mark.real
 async def test_one_that_dies_is_explained_below_the_end_of_its_log(vllm: Path, tmp_path: Path) -> None:
     done = await run("serve", "--engine", "vllm", "--vllm", vllm, "--port", "0", "--", "dies")
     message, hint = shown_error(done)
@@ -344,6 +345,7 @@ async def test_a_build_for_gpus_without_one_is_refused_before_it_is_started(
 L4 = "0, GPU-1, 23034, 22806, NVIDIA L4"
 
 
+@pytest.mark.real
 @pytest.mark.parametrize(
     ("version", "rows", "reason", "cure"),
     [
@@ -376,6 +378,7 @@ async def test_auto_takes_vllm_where_there_is_a_gpu(gpu_vllm: Path, no_tools: Pa
     assert "takes vllm" in said and "NVIDIA L4, 22 GiB" in said and json.loads(program.out)["max_streams"] == 8
 
 
+@pytest.mark.real
 async def test_the_gpu_is_the_one_that_is_left_visible(
     gpu_vllm: Path, no_tools: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

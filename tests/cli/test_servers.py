@@ -42,6 +42,7 @@ async def test_what_serve_announces_can_be_used() -> None:
     assert done.code == 0 and done.out.startswith("had he married")
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_serve_ends_well_when_it_is_told_to(number: signal.Signals) -> None:
     async with serving() as (_, program):
@@ -50,6 +51,7 @@ async def test_serve_ends_well_when_it_is_told_to(number: signal.Signals) -> Non
     assert done.code == 0 and "closing" in done.err and "Traceback" not in done.err
 
 
+@pytest.mark.real
 async def test_serving_the_world_needs_a_key_or_a_word() -> None:
     refused = await run("serve", "--host", "0.0.0.0", "--port", "0")
     assert refused.code == 2 and "--insecure" in shown_error(refused)[1]

@@ -45,6 +45,7 @@ async def test_words_are_written_while_the_sound_still_plays() -> None:
     assert last_s - with_text[0] > 1.0
 
 
+@pytest.mark.real
 async def test_the_json_document_is_all_of_stdout_and_keeps_its_schema() -> None:
     done = await run("transcribe", CLIP, "--format", "json")
     document = json.loads(done.out)

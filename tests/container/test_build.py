@@ -127,6 +127,7 @@ def test_what_fails_is_one_line_with_the_next_step_and_its_log_is_kept(
     log.unlink()
 
 
+@pytest.mark.real
 @pytest.mark.parametrize(
     ("action", "expected"),
     [

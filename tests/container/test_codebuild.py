@@ -111,6 +111,7 @@ def test_a_dry_run_asks_and_makes_nothing(aws: Cloud, tmp_path: Path) -> None:
     assert not (aws.buckets or aws.roles or aws.projects or aws.repositories or aws.builds)
 
 
+@pytest.mark.real
 @pytest.mark.parametrize(
     ("lines", "reasons", "code", "expected"),
     [
@@ -136,6 +137,7 @@ def test_a_build_that_fails_says_why_and_where_to_look(
     log.unlink()
 
 
+@pytest.mark.real
 @pytest.mark.parametrize(
     ("action", "expected"),
     [

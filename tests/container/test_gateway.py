@@ -141,6 +141,7 @@ async def flood(wire: Wire, n_seconds: int) -> None:
         await wire.send(second)
 
 
+@pytest.mark.real
 async def test_a_flood_waits_outside_and_is_transcribed_whole() -> None:
     queue = QueueServer()
     async with served(Gateway(living(queue), QUIET)) as url:

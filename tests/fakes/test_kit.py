@@ -260,6 +260,7 @@ def test_the_count_law_holds_for_any_length(n_samples: int) -> None:
     assert line.ended == "done" and line.n_deltas == (n_samples - 40) // 1_280 + 11 and line.n_samples == n_samples
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("split", [False, True])
 def test_a_perfect_oracle_gives_every_word_at_its_time(seed: int, split: bool) -> None:

@@ -78,6 +78,7 @@ async def serving(
 # -- recognising -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.real
 async def test_it_understands_a_human_voice_and_cutting_the_audio_otherwise_changes_nothing() -> None:
     audio = clip()
     async with serving(PocketSphinxEngine()) as (_, server):
@@ -172,6 +173,7 @@ def test_speech_without_a_pause_is_cut_between_words(monkeypatch: pytest.MonkeyP
     assert n_errors / len(reference) <= WER_CEILING + 0.1
 
 
+@pytest.mark.real
 def test_noise_without_end_ends_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("voxctl.serving.recogniser.LONGEST_STRETCH_S", 2.0)
     monkeypatch.setattr("voxctl.serving.recogniser.LONGEST_RETRY_S", 1.0)
@@ -201,6 +203,7 @@ async def _begin(wire: Wire, server: RealtimeServerUnderTest) -> None:
     await wire.deltas(7)
 
 
+@pytest.mark.real
 async def test_a_worker_that_is_killed_ends_its_stream_and_no_other() -> None:
     async with serving(PocketSphinxEngine()) as (_, server), open_wire(server) as doomed, open_wire(server) as other:
         before = {process.pid for process in workers()}

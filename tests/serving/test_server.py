@@ -233,6 +233,7 @@ async def test_a_flood_is_not_read_when_the_recogniser_does_not_keep_up() -> Non
     assert not engine.open_streams
 
 
+@pytest.mark.real
 async def test_audio_that_nobody_commits_is_refused_in_the_end_and_the_stream_goes_on() -> None:
     engine = ScriptedEngine()
     async with open_server(engine) as server, stream(server, engine) as wire:

@@ -240,6 +240,7 @@ def tally(kind: str, seeds: range, pause_rate: float, ear: Ear) -> tuple[Counter
     return counts, sorted(delays)
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("pause_rate", [0.07, 0.0], ids=["pauses", "no pause"])
 @pytest.mark.parametrize("jitter_ticks", [1, 3])
 def test_a_resumed_connection_seldom_loses_or_doubles_a_word_and_says_so(pause_rate: float, jitter_ticks: int) -> None:
@@ -249,6 +250,7 @@ def test_a_resumed_connection_seldom_loses_or_doubles_a_word_and_says_so(pause_r
     assert delays[125] <= 1.2
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("pause_rate", [0.07, 0.0], ids=["pauses", "no pause"])
 def test_a_rotation_waits_until_it_is_certain(pause_rate: float) -> None:
     counts, delays = tally("rotate", range(150), pause_rate, Ear(3))

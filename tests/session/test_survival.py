@@ -108,6 +108,7 @@ def test_a_context_that_ends_is_learnt_and_not_met_again() -> None:
     assert not outcome.count(Reconnecting), "nobody has to be told"
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("pace", [1.0, None])
 def test_a_server_with_one_place_is_not_robbed_of_it(pace: float | None) -> None:
     outcome = survived(

@@ -42,6 +42,7 @@ def building(folder: Path, columns: int) -> Iterator[Terminal]:
         terminal.close()
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("columns", [40, 100])
 def test_a_terminal_shows_how_far_a_layer_is_and_what_stays_is_short(columns: int, tmp_path: Path) -> None:
     with building(tmp_path, columns) as terminal:

@@ -64,6 +64,7 @@ def is_held(terminal: Terminal) -> bool:
     return any("three of" in row for row in terminal.rows) and any("00:10" in row for row in terminal.rows)
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("columns", HELD)
 def test_text_tail_and_status_line_fill_the_width(columns: int) -> None:
     with playing("held", columns) as terminal:
@@ -82,6 +83,7 @@ def test_the_tail_is_dim_and_committed_text_is_not() -> None:
         assert b"\x1b[2mIt is" not in terminal.bytes
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("columns", [20, 40, 80, 200])
 def test_in_the_end_every_word_is_there_once_and_nothing_else_but_a_summary(columns: int) -> None:
     with playing("plain", columns, rows=6) as terminal:
@@ -122,6 +124,7 @@ def test_a_reconnect_is_in_the_status_line_until_it_is_over() -> None:
     assert words_of([text.replace("note: the clock of the server jumped\n", "")])[: len(TEXT.split())] == TEXT.split()
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("sizes", [(40,), (20,), (120,), (30, 100, 25)])
 def test_a_resize_wraps_again_what_is_not_history(sizes: tuple[int, ...]) -> None:
     with playing("held", 80) as terminal:

@@ -37,6 +37,7 @@ ROTATED = {
 BEHIND = {40: "● 00:09 / 00:30  30%  lag 12.5 s", 80: "  30%  lag 12.5 s  ws://gpu:8000", 200: "  30%  lag 12.5 s  ws:"}
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("columns", [40, 80, 200])
 def test_each_state_is_told_at_every_width_and_goes_again(columns: int) -> None:
     with playing("survived", columns) as terminal:
