@@ -7,9 +7,14 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadScopeScheduling
+
+TESTS = Path(__file__).parent
 
 # Whoever runs the tests may use voxctl too: none of their settings is for the tests.
 for name in [name for name in os.environ if name.startswith("VOXCTL_")]:
@@ -27,9 +32,14 @@ settings.register_profile(
 settings.load_profile("voxctl")
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks at the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of a folder that installs a heavy server share it, so they run one after another in one process."""
-    for item in items:
-        if item.path.with_name("install.sh").exists():
-            item.add_marker(pytest.mark.xdist_group(item.path.parent.name))
+class Together(LoadScopeScheduling):  # type: ignore[misc]  # xdist is not typed
+    """Tests of a folder that installs a heavy server share it: they run one after another in one process."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        folder = (TESTS.parent / nodeid.split("::")[0]).parent
+        return folder.name if (folder / "install.sh").exists() else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Schedule heavy suites by folder, `--dist loadscope`; anything else is xdist's own affair."""
+    return Together(config, log) if config.getvalue("dist") == "loadscope" else None

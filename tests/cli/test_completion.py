@@ -49,7 +49,7 @@ def candidates(line: str, folder: Path, **more: str) -> list[str]:
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("voxctl ", ["transcribe", "serve", "doctor", "config"]),
+        ("voxctl ", ["transcribe", "demo", "mic", "serve"]),
         ("voxctl tr", ["transcribe"]),
         ("voxctl transcribe --format ", ["txt", "json", "jsonl", "srt", "vtt"]),
         ("voxctl transcribe --format js", ["json", "jsonl"]),

@@ -124,6 +124,7 @@ async def find_most(trial: Callable[[int, int], Awaitable[Measures]], slo: Slo, 
             if reason is None or level.trials[-1].faults:
                 break
         if level.trials[-1].faults:
+            why[n] = "the client was too slow to say more"
             break
         held[n] = reason is None
         if reason is not None:
