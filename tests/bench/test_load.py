@@ -97,8 +97,8 @@ def test_a_client_that_is_too_slow_is_called_so() -> None:
     async def held_up() -> Measures:
         async def hold() -> None:
             while True:
-                await asyncio.sleep(0.1)
-                time.sleep(0.05)  # noqa: ASYNC251 - the very thing: the loop is held up
+                await asyncio.sleep(0.07)
+                time.sleep(0.08)  # noqa: ASYNC251 - the very thing: the loop is held up
 
         holding = asyncio.create_task(hold())
         try:
